@@ -1,0 +1,73 @@
+package detect
+
+import (
+	"time"
+
+	"github.com/multi6/multi6/locator"
+)
+
+// An Action is something the owner of a Machine has to do. It is one of
+// SendPoll, SendReport, SetPrimary, ResetTimer, Transition and TestFailed.
+type Action interface{ action() }
+
+// SendPoll asks for a Poll (§5.4) over a pair.
+type SendPoll struct {
+	Pair locator.Pair
+	// ID is unpredictable and unique to this Poll.
+	ID uint64
+	// Answer says that the sender wants an answer.
+	Answer bool
+	// Move says that the sender looks for a new primary pair.
+	Move bool
+	// Round counts the passes over all pairs since the last success, from 0.
+	Round int
+	// OK lists the Polls lately received, newest first. The slice is the
+	// receiver's.
+	OK []Heard
+}
+
+// A Heard is an entry of an OK list.
+type Heard struct {
+	ID uint64
+	// Held is how long ago the Poll came, so that its sender can take that out
+	// of the round-trip time.
+	Held time.Duration
+}
+
+// SendReport asks for a Report over the primary pair: we hear the peer and have
+// nothing else to say that would tell it so.
+type SendReport struct{ Pair locator.Pair }
+
+// SetPrimary says that outgoing packets use Pair from now on. The zero Pair
+// means that there is none.
+type SetPrimary struct {
+	From, To locator.Pair
+	Reason   Reason
+}
+
+// Transition tells of a change of state, for logs and for people.
+type Transition struct {
+	From, To State
+	Event    Event
+	// Pair is the pair under test or, once operational, the primary.
+	Pair locator.Pair
+}
+
+// ResetTimer says that the primary is known to work: what was sent before that
+// instant counts as confirmed ("Reset timer").
+type ResetTimer struct{ Before time.Time }
+
+// TestFailed tells that a pair's test went unanswered.
+type TestFailed struct {
+	Pair locator.Pair
+	ID   uint64
+	// After is how long the answer was waited for.
+	After time.Duration
+}
+
+func (SendPoll) action()   {}
+func (SendReport) action() {}
+func (SetPrimary) action() {}
+func (Transition) action() {}
+func (TestFailed) action() {}
+func (ResetTimer) action() {}

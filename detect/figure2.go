@@ -1,0 +1,217 @@
+package detect
+
+import (
+	"time"
+
+	"github.com/multi6/multi6/locator"
+)
+
+// This file is Figure 2 (draft §5.2): a function for each event, in the order
+// of its table.
+
+// Connect starts the machine: an application has a packet for the peer, or the
+// peer calls. The test is of pair want if that is known, else of the best one.
+// Later calls do nothing.
+func (m *Machine) Connect(now time.Time, want locator.Pair, acts []Action) []Action {
+	if m.connected {
+		return acts
+	}
+	m.connected = true
+	m.demand = now
+	if _, ok := m.pairs[want]; !ok {
+		want = m.next(now)
+	}
+	if !want.IsValid() {
+		return acts
+	}
+	return m.begin(now, Connect, want, acts)
+}
+
+// Connected reports whether the machine has left its start.
+func (m *Machine) Connected() bool { return m.connected }
+
+// Disconnect goes back to the start: there is no shared state with the peer any
+// more. What is known of the pairs stays, since "it makes sense to assume that
+// the address pair that worked in some time ago continues to work" (§3.4).
+func (m *Machine) Disconnect(now time.Time, acts []Action) []Action {
+	if !m.connected {
+		return acts
+	}
+	m.connected = false
+	m.explore.stop()
+	acts = m.use(locator.Pair{}, Reason{Disconnect, Disconnect}, acts)
+	return m.set(NoPrimary, Disconnect, locator.Pair{}, acts)
+}
+
+// SetCandidates tells which pairs are known, best first, and runs Add pair and
+// Delete pair for what has changed.
+func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Action) []Action {
+	old := m.pairs
+	m.pairs = make(map[locator.Pair]*pair, len(cs))
+	m.order = m.order[:0]
+	var added locator.Pair
+	for i, c := range cs {
+		p := old[c.Pair]
+		if p == nil {
+			p = new(pair)
+			if !added.IsValid() {
+				added = c.Pair
+			}
+		}
+		p.class, p.index, p.iface = c.Class, i, c.Interface
+		m.pairs[c.Pair] = p
+		m.order = append(m.order, c.Pair)
+	}
+	m.polls.keep(m.pairs)
+	if !m.connected {
+		return acts
+	}
+	acts = m.deletePair(now, old, acts)
+	if added.IsValid() {
+		acts = m.addPair(now, added, acts)
+	}
+	return acts
+}
+
+// addPair "does not usually result in any immediate action, unless we are
+// currently lacking an operational primary pair".
+func (m *Machine) addPair(now time.Time, p locator.Pair, acts []Action) []Action {
+	m.explore.round = 0 // news: the back-off starts anew
+	if m.state != NoPrimary {
+		return acts
+	}
+	return m.begin(now, AddPair, p, acts)
+}
+
+// deletePair acts on the loss of the primary pair or the one under test.
+func (m *Machine) deletePair(now time.Time, old map[locator.Pair]*pair, acts []Action) []Action {
+	gone := func(p locator.Pair) bool { return p.IsValid() && m.pairs[p] == nil }
+	primary := gone(m.primary)
+	if primary {
+		m.explore.failed = failure{m.primary, old[m.primary].iface}
+		acts = m.use(locator.Pair{}, Reason{DeletePair, DeletePair}, acts)
+	}
+	switch {
+	case m.state == PrimaryOperational && primary:
+		m.clearTried()
+		if next := m.next(now); next.IsValid() {
+			return m.begin(now, DeletePair, next, acts)
+		}
+		return m.giveUp(now, DeletePair, acts)
+	case m.state == TestingPrimary && gone(m.explore.testing):
+		return m.tryNext(now, DeletePair, acts)
+	}
+	return acts
+}
+
+// testOK is called when an answer has shown that p works in our direction.
+// current says that the test belongs to what is being explored now.
+func (m *Machine) testOK(now time.Time, p locator.Pair, current bool, acts []Action) []Action {
+	if p == m.primary {
+		m.confirmedAt = now
+	}
+	if m.state == PrimaryOperational || !current {
+		return acts
+	}
+	doubt := m.explore.cause == Timer || m.explore.cause == ICMP
+	if p == m.primary && doubt {
+		m.stats.FalseAlarms++
+		m.alarms++
+	}
+	return m.operational(now, p, TestOK, acts)
+}
+
+// HandleFeedback takes in positive ULP feedback: packets sent on the primary
+// pair lately have arrived. sample, if not zero, is a round-trip time.
+func (m *Machine) HandleFeedback(now time.Time, sample time.Duration, acts []Action) []Action {
+	p := m.pairs[m.primary]
+	if p == nil {
+		return acts
+	}
+	if sample > 0 {
+		p.rtt.sample(sample)
+	}
+	p.tested(now, true)
+	m.confirmedAt = now
+	m.alarms = 0
+	switch {
+	case m.state == PrimaryOperational:
+		return append(acts, ResetTimer{now})
+	case m.state == TestingPrimary && m.explore.cause != PolicyChange:
+		// The pair under test may be another; but the primary was in doubt, and
+		// now is not.
+		if m.explore.cause == Timer || m.explore.cause == ICMP {
+			m.stats.FalseAlarms++
+		}
+		return m.operational(now, m.primary, ULPFeedback, acts)
+	}
+	return acts
+}
+
+// testFail: the pair under test did not answer in time.
+func (m *Machine) testFail(now time.Time, acts []Action) []Action {
+	x := &m.explore
+	if p := m.pairs[x.testing]; p != nil {
+		p.tested(now, false)
+	}
+	acts = append(acts, TestFailed{Pair: x.testing, ID: x.id, After: now.Sub(x.sentAt)})
+	return m.tryNext(now, TestFail, acts)
+}
+
+// tryNext tests the next pair, or gives up if the last one was the Last.
+func (m *Machine) tryNext(now time.Time, e Event, acts []Action) []Action {
+	if next := m.next(now); next.IsValid() {
+		return m.sendTest(now, next, acts)
+	}
+	return m.giveUp(now, e, acts)
+}
+
+// HandleHint takes in a sign of trouble on pair p that nothing vouches for: an
+// ICMP error that quotes what we sent, or a send error. It is only a reason to
+// test (§3.3); a test that could not even be sent has failed.
+func (m *Machine) HandleHint(now time.Time, p locator.Pair, acts []Action) []Action {
+	switch {
+	case m.state == TestingPrimary && p == m.explore.testing:
+		return m.testFail(now, acts)
+	case m.state == PrimaryOperational && p == m.primary && now.Sub(m.explore.sentAt) >= m.SendTimer():
+		return m.suspect(now, ICMP, acts)
+	}
+	return acts
+}
+
+// Want asks for another primary pair, which is tested first (Policy change).
+func (m *Machine) Want(now time.Time, p locator.Pair, acts []Action) []Action {
+	if m.state != PrimaryOperational || p == m.primary || m.pairs[p] == nil {
+		return acts
+	}
+	return m.begin(now, PolicyChange, p, acts)
+}
+
+// suspect tests the primary pair itself.
+func (m *Machine) suspect(now time.Time, cause Event, acts []Action) []Action {
+	m.stats.Suspicions++
+	return m.begin(now, cause, m.primary, acts)
+}
+
+// operational ends an exploration: p is known to work.
+func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, acts []Action) []Action {
+	cause := m.explore.cause
+	if p != m.primary {
+		m.alarms = 0
+	}
+	acts = m.use(p, Reason{cause, evidence}, acts)
+	m.confirmedAt = now
+	m.explore.stop()
+	acts = m.set(PrimaryOperational, evidence, p, acts)
+	return append(acts, ResetTimer{now})
+}
+
+// giveUp: no pair is left to try.
+func (m *Machine) giveUp(now time.Time, e Event, acts []Action) []Action {
+	m.explore.testing = locator.Pair{}
+	acts = m.use(locator.Pair{}, Reason{m.explore.cause, e}, acts)
+	acts = m.set(NoPrimary, e, locator.Pair{}, acts)
+	m.explore.retryAt = now.Add(m.timers.backoff(m.explore.round, m.backoffCap(now), m.random()))
+	m.explore.round++
+	return acts
+}

@@ -1,0 +1,227 @@
+package detect
+
+import (
+	"time"
+
+	"github.com/multi6/multi6/locator"
+)
+
+// A Machine is the pair selection state machine of one peer (draft §5.2). It is
+// not safe for concurrent use: the node's loop owns it.
+//
+// The owner calls Observe and then HandleTimeout at Deadline. An early call is
+// harmless; a late one acts once.
+type Machine struct {
+	timers Timers
+	// peerReport is within what time the peer reports.
+	peerReport time.Duration
+	random     func() uint64
+
+	connected bool
+	state     State
+	// primary is what outgoing packets use. It is zero when no pair is known to
+	// work, and may differ from the pair under test.
+	primary locator.Pair
+	pairs   map[locator.Pair]*pair
+	// order holds the keys of pairs by rank, best first.
+	order []locator.Pair
+
+	explore exploration
+	polls   polls
+	demand  time.Time
+
+	// checkAt is when unconfirmed packets become suspicious, reportAt when a
+	// Report is due, lookAt when the packet path's marks are to be looked at
+	// again.
+	checkAt, reportAt, lookAt time.Time
+	// confirmedAt is when our packets last were known to arrive on the primary.
+	confirmedAt time.Time
+	// alarms counts suspicions in a row that a test disproved and no upper
+	// layer did.
+	alarms int
+
+	stats Stats
+}
+
+// Stats counts what a Machine has been through.
+type Stats struct {
+	// Suspicions is how often the primary came into doubt, FalseAlarms how
+	// often it turned out to work.
+	Suspicions, FalseAlarms uint64
+	// Switches counts moves from one primary to another, Outages the times that
+	// no pair worked.
+	Switches, Outages uint64
+	// LateWakes counts how often the owner came so late that silence could not
+	// be blamed on the path.
+	LateWakes uint64
+}
+
+// Evidence is what the packet path has left behind for the Machine. Times are
+// zero where there is nothing.
+type Evidence struct {
+	// Unconfirmed is when the first packet was sent on the primary since the
+	// last confirmation that TCP's own acknowledgement can confirm.
+	Unconfirmed time.Time
+	// Unreported is the same for packets that only a Report can confirm.
+	Unreported time.Time
+	// Owed is when the first packet came that we have to report.
+	Owed time.Time
+	// Active says that packets passed since the last Observe.
+	Active bool
+	// Waiting says that packets wait for a primary.
+	Waiting bool
+}
+
+// New returns a Machine without pairs. random draws Poll identifiers and
+// jitter; it must be unpredictable to the peer.
+func New(t Timers, random func() uint64) *Machine {
+	return &Machine{
+		timers: t, peerReport: t.ReportDelay, random: random,
+		state: NoPrimary, pairs: make(map[locator.Pair]*pair),
+	}
+}
+
+// SetPeerReport says within what time the peer reports what it hears.
+func (m *Machine) SetPeerReport(d time.Duration) { m.peerReport = d }
+
+// State returns the state of Figure 2.
+func (m *Machine) State() State { return m.state }
+
+// Primary returns the pair that outgoing packets use, zero if there is none.
+func (m *Machine) Primary() locator.Pair { return m.primary }
+
+// Testing returns the pair under test, zero if there is none.
+func (m *Machine) Testing() locator.Pair {
+	if m.state != TestingPrimary {
+		return locator.Pair{}
+	}
+	return m.explore.testing
+}
+
+// Stats returns the counters.
+func (m *Machine) Stats() Stats { return m.stats }
+
+// SendTimer returns how long a packet that TCP confirms may stay unconfirmed on
+// the primary pair now.
+func (m *Machine) SendTimer() time.Duration {
+	return m.timers.sendTimer(m.primaryRTT(), 0)
+}
+
+func (m *Machine) primaryRTT() rtt {
+	if p := m.pairs[m.primary]; p != nil {
+		return p.rtt
+	}
+	return rtt{smoothed: m.timers.InitialRTT}
+}
+
+// Deadline returns when HandleTimeout is to be called, zero for never.
+func (m *Machine) Deadline() time.Time {
+	d := earliest(m.lookAt, m.reportAt)
+	switch m.state {
+	case PrimaryOperational:
+		d = earliest(d, m.checkAt)
+	case TestingPrimary:
+		d = earliest(d, m.explore.deadline)
+	case NoPrimary:
+		d = earliest(d, m.explore.retryAt)
+	}
+	return d
+}
+
+// Observe takes in what the packet path has left behind.
+func (m *Machine) Observe(now time.Time, e Evidence) {
+	// A starved loop finds old marks. What came in meanwhile may not have been
+	// read yet, so silence proves nothing until a margin later.
+	var notBefore time.Time
+	if d := m.Deadline(); !d.IsZero() && now.Sub(d) > m.timers.Margin {
+		m.stats.LateWakes++
+		notBefore = now.Add(m.timers.Margin)
+	}
+	if e.Active || e.Waiting {
+		m.demand = now
+		m.hurry(now)
+	}
+	m.lookAt = time.Time{}
+	if e.Active {
+		m.lookAt = now.Add(min(m.alarmTimer(0), m.timers.ReportDelay))
+	}
+	m.reportAt = after(e.Owed, m.timers.ReportDelay)
+	m.checkAt = earliest(after(e.Unconfirmed, m.alarmTimer(0)), after(e.Unreported, m.alarmTimer(m.peerReport)))
+	if !m.checkAt.IsZero() && m.checkAt.Before(notBefore) {
+		m.checkAt = notBefore
+	}
+}
+
+// alarmTimer is the send timer, doubled for every alarm that a test disproved
+// without upper layers getting anywhere: testing more often would not help.
+func (m *Machine) alarmTimer(peerReport time.Duration) time.Duration {
+	d := m.timers.sendTimer(m.primaryRTT(), peerReport)
+	return min(d<<min(m.alarms, 10), max(m.timers.Ceiling, d))
+}
+
+// HandleTimeout does what is due at now.
+func (m *Machine) HandleTimeout(now time.Time, acts []Action) []Action {
+	if due(m.lookAt, now) {
+		m.lookAt = time.Time{}
+	}
+	if due(m.reportAt, now) {
+		m.reportAt = time.Time{}
+		if m.primary.IsValid() {
+			acts = append(acts, SendReport{m.primary})
+		}
+	}
+	switch {
+	case m.state == PrimaryOperational && due(m.checkAt, now):
+		m.checkAt = time.Time{}
+		return m.suspect(now, Timer, acts)
+	case m.state == TestingPrimary && due(m.explore.deadline, now):
+		return m.testFail(now, acts)
+	case m.state == NoPrimary && due(m.explore.retryAt, now):
+		return m.retry(now, acts)
+	}
+	return acts
+}
+
+// set is the one place where the state changes.
+func (m *Machine) set(s State, e Event, p locator.Pair, acts []Action) []Action {
+	if s == m.state {
+		return acts
+	}
+	acts = append(acts, Transition{From: m.state, To: s, Event: e, Pair: p})
+	m.state = s
+	if s == NoPrimary && e != Disconnect {
+		m.stats.Outages++
+	}
+	return acts
+}
+
+// use makes p the primary pair, the zero pair meaning none.
+func (m *Machine) use(p locator.Pair, r Reason, acts []Action) []Action {
+	if p == m.primary {
+		return acts
+	}
+	if p.IsValid() && m.primary.IsValid() {
+		m.stats.Switches++
+	}
+	acts = append(acts, SetPrimary{From: m.primary, To: p, Reason: r})
+	m.primary = p
+	m.checkAt = time.Time{}
+	return acts
+}
+
+func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
+
+func after(t time.Time, d time.Duration) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(d)
+}
+
+// earliest returns the earlier of two instants of which the zero one is never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,183 @@
+package detect
+
+import (
+	"time"
+
+	"github.com/multi6/multi6/locator"
+)
+
+const (
+	// maxHeard is how many of the peer's Polls an OK list names.
+	maxHeard = 8
+	// heardFor is how long a received Poll is named in OK lists.
+	heardFor = 5 * time.Second
+	// maxSent is how many of our Polls may be unanswered before the oldest is
+	// forgotten.
+	maxSent = 64
+	// sentFor is how long a late answer to a Poll still counts.
+	sentFor = 10 * time.Second
+)
+
+// polls remembers both sides of the exchange of §5.4.
+type polls struct {
+	sent  []sentPoll
+	heard []heardPoll
+}
+
+type sentPoll struct {
+	id   uint64
+	pair locator.Pair
+	at   time.Time
+}
+
+type heardPoll struct {
+	id uint64
+	at time.Time
+}
+
+// keep forgets the Polls sent on pairs that are gone.
+func (p *polls) keep(pairs map[locator.Pair]*pair) {
+	kept := p.sent[:0]
+	for _, s := range p.sent {
+		if pairs[s.pair] != nil {
+			kept = append(kept, s)
+		}
+	}
+	p.sent = kept
+}
+
+func (p *polls) send(s sentPoll) {
+	for len(p.sent) > 0 && (len(p.sent) >= maxSent || s.at.Sub(p.sent[0].at) > sentFor) {
+		p.sent = append(p.sent[:0], p.sent[1:]...)
+	}
+	p.sent = append(p.sent, s)
+}
+
+// take removes and returns the Poll named id, if it is ours, unanswered and not
+// too old.
+func (p *polls) take(now time.Time, id uint64) (sentPoll, bool) {
+	for i, s := range p.sent {
+		if s.id == id {
+			p.sent = append(p.sent[:i], p.sent[i+1:]...)
+			return s, now.Sub(s.at) <= sentFor
+		}
+	}
+	return sentPoll{}, false
+}
+
+// pending reports whether a Poll on pair is unanswered since after t.
+func (p *polls) pending(k locator.Pair, t time.Time) bool {
+	for _, s := range p.sent {
+		if s.pair == k && s.at.After(t) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *polls) hear(now time.Time, id uint64) {
+	p.heard = append(p.heard, heardPoll{id, now})
+	if extra := len(p.heard) - maxHeard; extra > 0 {
+		p.heard = append(p.heard[:0], p.heard[extra:]...)
+	}
+}
+
+// okList returns the Polls lately received, newest first.
+func (p *polls) okList(now time.Time) []Heard {
+	var ok []Heard
+	for i := len(p.heard) - 1; i >= 0 && now.Sub(p.heard[i].at) <= heardFor; i-- {
+		ok = append(ok, Heard{p.heard[i].id, now.Sub(p.heard[i].at)})
+	}
+	return ok
+}
+
+// poll makes a Poll on k and remembers it.
+func (m *Machine) poll(now time.Time, k locator.Pair, answer, move bool) SendPoll {
+	id := m.random()
+	m.polls.send(sentPoll{id, k, now})
+	return SendPoll{Pair: k, ID: id, Answer: answer, Move: move, OK: m.polls.okList(now)}
+}
+
+// A Poll is what the peer sent (§5.4).
+type Poll struct {
+	ID uint64
+	// Answer: the peer wants an answer. Move: it looks for a new primary pair.
+	Answer, Move bool
+	// OK names the Polls that the peer has lately received, newest first.
+	OK []Heard
+}
+
+// HandlePoll takes in an authenticated Poll that came over the reverse of k.
+func (m *Machine) HandlePoll(now time.Time, k locator.Pair, p Poll, acts []Action) []Action {
+	m.polls.hear(now, p.ID)
+	if at := m.pairs[k]; at != nil {
+		at.inboundAt = now
+	}
+	acts = m.handleOK(now, p.OK, acts)
+	if !p.Answer {
+		return acts
+	}
+	return m.answer(now, k, p.Move, acts)
+}
+
+// HandleOpen takes in that the peer opened over the reverse of k: it connects
+// (Figure 2's Connect), or looks for a new primary without knowing us any more.
+func (m *Machine) HandleOpen(now time.Time, k locator.Pair, acts []Action) []Action {
+	if !m.connected {
+		return m.Connect(now, k, acts)
+	}
+	return m.answer(now, k, true, acts)
+}
+
+// HandleAnswer takes in that the Poll named id was answered in some other way:
+// by the second message of an Open that stood for it.
+func (m *Machine) HandleAnswer(now time.Time, id uint64, acts []Action) []Action {
+	return m.handleOK(now, []Heard{{ID: id}}, acts)
+}
+
+// handleOK takes in an OK list. A test succeeds when an OK names a Poll sent on
+// that pair, no matter which pair carried the answer, nor how late it comes.
+func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
+	var best sentPoll
+	for _, h := range ok {
+		s, found := m.polls.take(now, h.ID)
+		p := m.pairs[s.pair]
+		if !found || p == nil {
+			continue
+		}
+		p.rtt.sample(now.Sub(s.at) - h.Held)
+		p.tested(now, true)
+		// If several are shown to work, the primary is left least gladly.
+		if !best.pair.IsValid() || s.pair == m.primary {
+			best = s
+		}
+	}
+	if !best.pair.IsValid() {
+		return acts
+	}
+	current := m.state == NoPrimary || !best.at.Before(m.explore.startedAt)
+	return m.testOK(now, best.pair, current, acts)
+}
+
+// answer replies to a Poll that came over the reverse of k. The answer is a Poll
+// of ours, whose OK list says what was received. If the peer looks for a new
+// primary, the answer is the first test of the same process on our side.
+func (m *Machine) answer(now time.Time, k locator.Pair, move bool, acts []Action) []Action {
+	if m.pairs[k] == nil {
+		k = m.primary
+	}
+	if !k.IsValid() || !m.connected {
+		return acts
+	}
+	recent := now.Add(-m.timers.pollTimer(m.pairs[k].rtt, m.bestRTT()))
+	satisfied := m.state == PrimaryOperational && k == m.primary && m.confirmedAt.After(recent)
+	if !move || satisfied || m.polls.pending(k, recent) {
+		return append(acts, m.poll(now, k, false, false))
+	}
+	if m.state == TestingPrimary {
+		// The peer is heard here: a better guess than the one under test, whose
+		// answer may still come.
+		return m.sendTest(now, k, acts)
+	}
+	return m.begin(now, PeerPoll, k, acts)
+}

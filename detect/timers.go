@@ -1,0 +1,116 @@
+package detect
+
+import "time"
+
+// Timers are the durations that the Machine works with.
+type Timers struct {
+	// Margin is the least allowance over the round-trip time before a packet
+	// that stays unconfirmed raises suspicion, or a Poll counts as unanswered.
+	Margin time.Duration
+	// Floor and Ceiling bound the send timer.
+	Floor, Ceiling time.Duration
+	// ReportDelay is how long this end waits before it reports what nothing
+	// else confirms.
+	ReportDelay time.Duration
+	// InitialRTT stands for the round-trip time of a pair while no pair's is
+	// known.
+	InitialRTT time.Duration
+	// Backoff is the wait after the first round in which no pair answered. It
+	// doubles with every round up to BackoffCap while there is something to
+	// send, else up to IdleCap.
+	Backoff, BackoffCap, IdleCap time.Duration
+}
+
+// The profiles. What a person picks is how soon silence means suspicion; a
+// suspicion costs a Poll, not a switch.
+var (
+	// Fast is for steady links.
+	Fast = Timers{
+		Margin: 10 * time.Millisecond, Floor: 5 * time.Millisecond, Ceiling: 2 * time.Second,
+		ReportDelay: 10 * time.Millisecond, InitialRTT: 50 * time.Millisecond,
+		Backoff: 25 * time.Millisecond, BackoffCap: 400 * time.Millisecond, IdleCap: 30 * time.Second,
+	}
+	// Balanced is the default.
+	Balanced = Timers{
+		Margin: 25 * time.Millisecond, Floor: 10 * time.Millisecond, Ceiling: 3 * time.Second,
+		ReportDelay: 20 * time.Millisecond, InitialRTT: 100 * time.Millisecond,
+		Backoff: 50 * time.Millisecond, BackoffCap: 400 * time.Millisecond, IdleCap: 30 * time.Second,
+	}
+	// Gentle is for links with much jitter and loss.
+	Gentle = Timers{
+		Margin: 200 * time.Millisecond, Floor: 100 * time.Millisecond, Ceiling: 5 * time.Second,
+		ReportDelay: 100 * time.Millisecond, InitialRTT: 300 * time.Millisecond,
+		Backoff: 200 * time.Millisecond, BackoffCap: time.Second, IdleCap: 60 * time.Second,
+	}
+	// REAP has the constants of RFC 5534 §8: Send Timeout 15 s, Keepalive
+	// Interval a third of it, Initial Probe Timeout 0.5 s, Max Probe Timeout
+	// 60 s.
+	REAP = Timers{
+		Margin: 15 * time.Second, Floor: 15 * time.Second, Ceiling: 15 * time.Second,
+		ReportDelay: 5 * time.Second, InitialRTT: 500 * time.Millisecond,
+		Backoff: 500 * time.Millisecond, BackoffCap: 60 * time.Second, IdleCap: 60 * time.Second,
+	}
+)
+
+// demandHold is for how long after the last packet an outage is explored at the
+// quick cap.
+const demandHold = time.Minute
+
+// pollCeiling bounds the wait for an answer to one Poll. A later answer still
+// counts, so it only sets how soon the next pair has its turn.
+const pollCeiling = time.Second
+
+// sendTimer returns how long a packet may stay unconfirmed (DESIGN §7): the
+// round-trip time, four times its variation but at least the margin, and, where
+// only a Report can confirm it, the peer's report delay.
+func (t Timers) sendTimer(r rtt, peerReport time.Duration) time.Duration {
+	d := r.smoothed + max(4*r.variation, t.Margin) + peerReport
+	return min(max(d, t.Floor), t.Ceiling)
+}
+
+// pollTimer returns how long to wait for the answer to a Poll on a pair with
+// round-trip time r. best is the round-trip time of another pair, to go by
+// where this one's is not known.
+func (t Timers) pollTimer(r, best rtt) time.Duration {
+	margin := min(t.Margin, pollCeiling)
+	switch {
+	case r.known():
+		return min(r.smoothed+max(4*r.variation, margin), pollCeiling)
+	case best.known():
+		// Twice: another path may well be longer.
+		return min(2*best.smoothed+max(4*best.variation, margin), pollCeiling)
+	}
+	return min(t.InitialRTT, pollCeiling)
+}
+
+// backoff returns the wait after a round without an answer, jittered by up to a
+// quarter either way so that peers do not fall into step. random is uniform.
+func (t Timers) backoff(round int, limit time.Duration, random uint64) time.Duration {
+	d := limit
+	if round < 20 {
+		d = min(t.Backoff<<round, limit)
+	}
+	span := d / 2
+	if span <= 0 {
+		return d
+	}
+	return d - span/2 + time.Duration(random%uint64(span))
+}
+
+// An rtt estimates a round-trip time and its variation (RFC 6298 §2).
+type rtt struct{ smoothed, variation time.Duration }
+
+func (r rtt) known() bool { return r.smoothed > 0 }
+
+// sample adds a measurement. Clocks being what they are, less than a
+// microsecond counts as one.
+func (r *rtt) sample(d time.Duration) {
+	d = max(d, time.Microsecond)
+	if !r.known() {
+		r.smoothed, r.variation = d, d/2
+		return
+	}
+	// RFC 6298 §2.3: beta is 1/4, alpha is 1/8.
+	r.variation = (3*r.variation + (r.smoothed - d).Abs()) / 4
+	r.smoothed = (7*r.smoothed + d) / 8
+}

@@ -1,0 +1,194 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/shim"
+)
+
+const ourselves = "this node"
+
+// addressing validates inner addresses, routes and locators, once all identities
+// are known. Every inner prefix has one owner, and no locator is one.
+func (v *validator) addressing(c *Config, f rawFile) {
+	v.owners = make(map[netip.Prefix]string)
+	if c.PrivateKey != (shim.PrivateKey{}) {
+		v.owners[host(c.Identifier())] = ourselves
+	}
+	for key, title := range v.keys {
+		v.owners[host(key.Identifier())] = title
+	}
+	c.Addresses = v.addresses(f.addresses)
+	for i, p := range f.peers {
+		c.Peers[i].Routes = v.routes(p.routes, title(p, c.Peers[i]))
+	}
+	for i, p := range f.peers {
+		c.Peers[i].Locators = v.locators(p.locators)
+	}
+}
+
+// host returns the prefix that holds a alone.
+func host(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
+// addresses validates our own inner addresses. Each takes its prefix on the TUN
+// as well.
+func (v *validator) addresses(l list) []netip.Prefix {
+	var all []netip.Prefix
+	for _, t := range l.all {
+		p, ok := v.prefix(t, "address")
+		if ok && v.claim(t, "address", host(p.Addr()), ourselves) {
+			all = append(all, p)
+		}
+	}
+	for _, p := range all {
+		v.owners[p.Masked()] = ourselves
+	}
+	return all
+}
+
+// routes validates the inner prefixes behind a peer.
+func (v *validator) routes(l list, owner string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, t := range l.all {
+		p, ok := v.prefix(t, "route")
+		if !ok {
+			continue
+		}
+		if p != p.Masked() {
+			v.report(t.at, "route %s has bits set behind the prefix; write %q", quote(t.s), p.Masked())
+			continue
+		}
+		if v.claim(t, "route", p, owner) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// claim gives p to owner, or reports who has it.
+func (v *validator) claim(t text, what string, p netip.Prefix, owner string) bool {
+	switch other, taken := v.owners[p]; {
+	case !taken:
+		v.owners[p] = owner
+		return true
+	case other == owner:
+		v.report(t.at, "%s %s belongs to %s already; take it out", what, quote(t.s), owner)
+	default:
+		v.report(t.at, "%s %s belongs to %s; a prefix has one owner", what, quote(t.s), other)
+	}
+	return false
+}
+
+// prefix reads ADDRESS/BITS and refuses what cannot be an inner address.
+func (v *validator) prefix(t text, what string) (netip.Prefix, bool) {
+	p, err := netip.ParsePrefix(t.s)
+	if err != nil {
+		if a, err := netip.ParseAddr(t.s); err == nil && a.Zone() == "" {
+			v.report(t.at, "%s %s has no prefix length; write %q", what, quote(t.s), host(a))
+		} else {
+			v.report(t.at, "%s %s is no prefix; write one such as \"10.99.0.1/32\" or \"fd00::1/128\"", what, quote(t.s))
+		}
+		return p, false
+	}
+	a := p.Addr()
+	trouble := ""
+	switch {
+	case a.Is4In6():
+		trouble = "is IPv4-mapped; write it as IPv4"
+	case a.IsLoopback():
+		trouble = "is a loopback address"
+	case a.IsMulticast():
+		trouble = "is multicast"
+	case a.IsLinkLocalUnicast():
+		trouble = "is link-local, which cannot be routed"
+	case a.IsUnspecified() && (what == "address" || p.Bits() > 0):
+		trouble = "is the unspecified address"
+	}
+	if trouble != "" {
+		v.report(t.at, "%s %s %s", what, quote(t.s), trouble)
+		return p, false
+	}
+	return p, true
+}
+
+// locators validates where a peer may be reached.
+func (v *validator) locators(l list) []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, t := range l.all {
+		a, trouble := parseLocator(t.s)
+		switch {
+		case trouble != "":
+			v.report(t.at, "locator %s %s", quote(t.s), trouble)
+		case v.owners[host(a.Addr())] != "":
+			v.report(t.at, "locator %s is an inner address of %s; write an address that the network itself routes to the peer",
+				quote(t.s), v.owners[host(a.Addr())])
+		case slices.Contains(all, a):
+			v.report(t.at, "locator %s is in the list already; take it out", quote(t.s))
+		default:
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// parseLocator reads ADDRESS, [ADDRESS], ADDRESS:PORT or [ADDRESS]:PORT. If it
+// cannot be a locator, trouble says why and what to write.
+func parseLocator(s string) (a netip.AddrPort, trouble string) {
+	host, port, trouble := splitPort(s)
+	if trouble != "" {
+		return a, trouble
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return a, `is no address; write one such as "[2001:db8::1]:6110", "2001:db8::1" or "192.0.2.1:6110"`
+	}
+	switch {
+	case addr.Zone() != "":
+		return a, fmt.Sprintf("has a zone, but the interface is chosen here; write %q", addr.WithZone(""))
+	case addr.Is4In6():
+		return a, fmt.Sprintf("is an IPv4-mapped address; write %q", addr.Unmap())
+	case addr.IsUnspecified():
+		return a, "is the unspecified address; write an address of the peer's"
+	case addr.IsLoopback():
+		return a, "is a loopback address, which leads to this host; write an address of the peer's"
+	case addr.IsMulticast():
+		return a, "is a multicast address; write an address of the peer's own"
+	case addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return a, "is the broadcast address; write an address of the peer's own"
+	}
+	return netip.AddrPortFrom(addr, port), ""
+}
+
+// splitPort takes the port off an address. An IPv6 address with a port has
+// brackets.
+func splitPort(s string) (host string, port uint16, trouble string) {
+	host, digits, found := s, "", false
+	if strings.HasPrefix(s, "[") {
+		var closed bool
+		host, digits, closed = strings.Cut(s[1:], "]")
+		if !closed {
+			return "", 0, `has no closing bracket; write one such as "[2001:db8::1]:6110"`
+		}
+		if digits != "" {
+			digits, found = strings.CutPrefix(digits, ":")
+			if !found {
+				return "", 0, `has something other than :PORT behind the bracket; write one such as "[2001:db8::1]:6110"`
+			}
+		}
+	} else if strings.Count(s, ":") == 1 {
+		host, digits, found = strings.Cut(s, ":")
+	}
+	if !found {
+		return host, locator.DefaultPort, ""
+	}
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil || n == 0 {
+		return "", 0, fmt.Sprintf("has port %s; write 1 to 65535, or leave it out for %d", quote(digits), locator.DefaultPort)
+	}
+	return host, uint16(n), ""
+}

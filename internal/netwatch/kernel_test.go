@@ -1,0 +1,287 @@
+package netwatch
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/multi6/multi6/locator"
+)
+
+const none locator.State = 0
+
+func TestFirstSnapshot(t *testing.T) {
+	l := newLab(t)
+	l.add(l.near, "up0", "192.0.2.1/24", 0)
+	l.run()
+	l.next("the first snapshot")
+	f := l.fact("192.0.2.1")
+	if want := uint32(l.link(l.near, "up0").Attrs().Index); f.Name != "up0" || f.Interface != want || !f.RouterReachable {
+		t.Errorf("%+v, want interface %d", f, want)
+	}
+	l.untilState("192.0.2.1", locator.Operational)
+}
+
+func TestAddressComesAndGoes(t *testing.T) {
+	l := newLab(t)
+	l.run()
+	for _, prefix := range []string{"192.0.2.1/24", "2001:db8::1/64"} {
+		a, _, _ := strings.Cut(prefix, "/")
+		l.add(l.near, "up0", prefix, unix.IFA_F_NODAD)
+		l.untilState(a, locator.Operational)
+		l.remove(l.near, "up0", prefix)
+		l.untilState(a, none)
+	}
+}
+
+func TestDuplicateAddressDetection(t *testing.T) {
+	l := newLab(t)
+	l.run()
+	l.add(l.near, "up0", "2001:db8::1/64", 0)
+	l.until("the tentative address", func() bool { return l.fact("2001:db8::1").Tentative })
+	if s := l.table.State(l.fact("2001:db8::1").Addr); s != none {
+		t.Errorf("tentative address is %v", s)
+	}
+	l.untilState("2001:db8::1", locator.Operational)
+}
+
+func TestDuplicateAddress(t *testing.T) {
+	l := newLab(t)
+	l.add(l.far, "up0", "2001:db8::1/64", unix.IFA_F_NODAD)
+	l.run()
+	l.add(l.near, "up0", "2001:db8::1/64", 0)
+	l.until("the duplicate", func() bool { return l.fact("2001:db8::1").DADFailed })
+	if s := l.table.State(l.fact("2001:db8::1").Addr); s != none {
+		t.Errorf("duplicate address is %v", s)
+	}
+}
+
+func TestDeprecatedAddress(t *testing.T) {
+	l := newLab(t)
+	l.run()
+	a := addr("2001:db8::1/64", unix.IFA_F_NODAD)
+	a.ValidLft, a.PreferedLft = 1000, 0
+	l.must(l.near.AddrAdd(l.link(l.near, "up0"), a))
+	l.untilState("2001:db8::1", locator.Operational)
+	l.until("deprecation", func() bool { return l.fact("2001:db8::1").Deprecated })
+}
+
+func TestLinkDownAndBack(t *testing.T) {
+	l := newLab(t)
+	l.add(l.near, "up0", "192.0.2.1/24", 0)
+	l.add(l.near, "up0", "2001:db8::1/64", unix.IFA_F_NODAD)
+	l.run()
+	l.untilState("192.0.2.1", locator.Operational)
+	l.untilState("2001:db8::1", locator.Operational)
+	l.setUp(l.near, "up0", false)
+	l.untilState("192.0.2.1", locator.Available)
+	l.untilState("2001:db8::1", none) // Linux takes IPv6 addresses away.
+	l.setUp(l.near, "up0", true)
+	l.untilState("192.0.2.1", locator.Operational)
+}
+
+func TestCarrierLostAndBack(t *testing.T) {
+	l := newLab(t)
+	l.add(l.near, "up0", "192.0.2.1/24", 0)
+	l.add(l.near, "up0", "2001:db8::1/64", unix.IFA_F_NODAD)
+	l.run()
+	l.untilState("192.0.2.1", locator.Operational)
+	l.untilState("2001:db8::1", locator.Operational)
+	l.setUp(l.far, "up0", false)
+	l.untilState("192.0.2.1", locator.Available)
+	l.untilState("2001:db8::1", locator.Available)
+	l.setUp(l.far, "up0", true)
+	l.untilState("192.0.2.1", locator.Operational)
+	l.untilState("2001:db8::1", locator.Operational)
+}
+
+func TestInterfaceComesAndGoes(t *testing.T) {
+	l := newLab(t)
+	l.run()
+	l.next("the first snapshot")
+	l.wire("up1")
+	l.add(l.near, "up1", "192.0.2.1/24", 0)
+	l.untilState("192.0.2.1", locator.Operational)
+	l.must(l.near.LinkDel(l.link(l.near, "up1")))
+	l.untilState("192.0.2.1", none)
+}
+
+// burst changes addresses n times and returns those that are there in the end.
+func (l *lab) burst(n int) (left []string) {
+	l.t.Helper()
+	for i := range n {
+		a := fmt.Sprintf("10.0.%d.1", i/2)
+		if i%2 == 0 {
+			l.add(l.near, "up0", a+"/24", 0)
+			continue
+		}
+		// Every third address stays.
+		if i/2%3 == 0 {
+			left = append(left, a)
+			continue
+		}
+		l.remove(l.near, "up0", a+"/24")
+	}
+	return left
+}
+
+// ipv4 returns the IPv4 addresses of the last snapshot.
+func (l *lab) ipv4() (list []string) {
+	for _, f := range l.last {
+		if f.Addr.Is4() {
+			list = append(list, f.Addr.String())
+		}
+	}
+	return list
+}
+
+func TestBurstConverges(t *testing.T) {
+	l := newLab(t)
+	l.run()
+	want := l.burst(240)
+	l.until("the true state", func() bool { return slices.Equal(l.ipv4(), want) })
+}
+
+// Events that the kernel had to drop (ENOBUFS) are made up for, and those after
+// them still heard.
+func TestLostEvents(t *testing.T) {
+	l := newLab(t)
+	l.must(l.watcher.bell.SetReceiveBufferSize(1, false))
+	l.burst(240) // Nobody listens yet, so the buffer must overflow.
+	l.run()
+	l.next("the first snapshot")
+	l.add(l.near, "up0", "192.0.2.1/24", 0)
+	l.untilState("192.0.2.1", locator.Operational)
+	if !strings.Contains(l.logged.String(), unix.ENOBUFS.Error()) {
+		t.Errorf("no overflow happened; log:\n%s", l.logged)
+	}
+}
+
+// A subscription that is broken for good ends Run.
+func TestBrokenBell(t *testing.T) {
+	l := newLab(t)
+	l.watcher.bell.Close()
+	if err := l.watcher.Run(t.Context()); err == nil {
+		t.Error("Run ended without error")
+	}
+}
+
+// A dead router stays dead while the kernel asks for it again and again, and is
+// found when it comes back, though nobody sends to it.
+func TestDefaultRouter(t *testing.T) {
+	t.Run("ipv4", func(t *testing.T) {
+		testDefaultRouter(t, netlink.FAMILY_V4, "192.0.2.1", "192.0.2.254/24", "203.0.113.1")
+	})
+	t.Run("ipv6", func(t *testing.T) {
+		testDefaultRouter(t, netlink.FAMILY_V6, "2001:db8::1", "2001:db8::fe/64", "2001:db8:ffff::1")
+	})
+}
+
+func testDefaultRouter(t *testing.T, family int, own, router, beyond string) {
+	l := newLab(t)
+	gw, bits, _ := strings.Cut(router, "/")
+	l.add(l.near, "up0", own+"/"+bits, unix.IFA_F_NODAD)
+	l.defaultRoute(gw)
+	l.run()
+	l.untilState(own, locator.Operational)
+
+	l.inNear(func() { // Traffic that needs the router.
+		c, err := net.Dial("udp", net.JoinHostPort(beyond, "9"))
+		l.must(err)
+		defer c.Close()
+		_, err = c.Write([]byte("hello"))
+		l.must(err)
+	})
+	l.untilState(own, locator.Available)
+	if f := l.fact(own); f.RouterReachable || !f.Up {
+		t.Errorf("%+v", f)
+	}
+
+	// Asked again and failed again: no snapshot may say otherwise, even one
+	// taken in the midst of it because of something else.
+	l.poll("a new attempt", func() bool { return l.neighbourIs(family, gw, unix.NUD_INCOMPLETE) })
+	l.add(l.near, "up0", "198.51.100.1/24", 0)
+	l.poll("its failure", func() bool { return l.neighbourIs(family, gw, unix.NUD_FAILED) })
+	l.until("the other address", func() bool {
+		if l.fact(own).RouterReachable {
+			t.Errorf("the dead router came alive: %+v", l.fact(own))
+		}
+		return l.fact("198.51.100.1").Addr.IsValid()
+	})
+
+	l.add(l.far, "up0", router, unix.IFA_F_NODAD)
+	l.untilState(own, locator.Operational)
+}
+
+// defaultRoute gives near a default route through gw, and little patience with
+// routers that do not answer.
+func (l *lab) defaultRoute(gw string) {
+	l.t.Helper()
+	index := l.link(l.near, "up0").Attrs().Index
+	l.must(l.near.RouteAdd(&netlink.Route{LinkIndex: index, Gw: net.ParseIP(gw)}))
+	l.inNear(func() {
+		for _, family := range []string{"ipv4", "ipv6"} {
+			l.must(os.WriteFile("/proc/sys/net/"+family+"/neigh/up0/retrans_time_ms", []byte("20"), 0))
+		}
+	})
+}
+
+// neighbourIs reports whether near's neighbour entry of ip is in state.
+func (l *lab) neighbourIs(family int, ip string, state int) bool {
+	list, err := l.near.NeighList(0, family)
+	l.must(err)
+	return slices.ContainsFunc(list, func(n netlink.Neigh) bool {
+		return n.State == state && n.IP.Equal(net.ParseIP(ip))
+	})
+}
+
+// poll looks until what holds.
+func (l *lab) poll(what string, holds func() bool) {
+	l.t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			l.t.Fatalf("waiting for %s", what)
+		}
+	}
+}
+
+// How long it takes from a change to the consumer. Logged, not asserted.
+func TestLatency(t *testing.T) {
+	l := newLab(t)
+	l.add(l.near, "up0", "192.0.2.1/24", 0)
+	l.run()
+	l.untilState("192.0.2.1", locator.Operational)
+	link := l.link(l.near, "up0")
+	median := func(list []time.Duration) time.Duration {
+		slices.Sort(list)
+		return list[len(list)/2]
+	}
+
+	var address, down []time.Duration
+	for range 25 {
+		start := time.Now()
+		l.must(l.near.AddrAdd(link, addr("192.0.2.2/24", 0)))
+		l.untilState("192.0.2.2", locator.Operational)
+		address = append(address, time.Since(start))
+		start = time.Now()
+		l.must(l.near.AddrDel(link, addr("192.0.2.2/24", 0)))
+		l.untilState("192.0.2.2", none)
+		address = append(address, time.Since(start))
+	}
+	for range 9 {
+		start := time.Now()
+		l.must(l.near.LinkSetDown(link))
+		l.untilState("192.0.2.1", locator.Available)
+		down = append(down, time.Since(start))
+		l.must(l.near.LinkSetUp(link))
+		l.untilState("192.0.2.1", locator.Operational)
+	}
+	t.Logf("median from change to delivery: address %v, link down %v", median(address), median(down))
+}

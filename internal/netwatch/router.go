@@ -1,0 +1,106 @@
+package netwatch
+
+import (
+	"cmp"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A gateway is a default router on one interface.
+type gateway struct {
+	index int // of the interface
+	addr  netip.Addr
+}
+
+// isDefault reports whether r covers all destinations and leads somewhere.
+func isDefault(r netlink.Route) bool {
+	if r.Type != unix.RTN_UNICAST {
+		return false // For instance "unreachable default", the end of a table.
+	}
+	if r.Dst == nil {
+		return true
+	}
+	ones, _ := r.Dst.Mask.Size()
+	return ones == 0
+}
+
+// gatewaysOf returns the gateways of the default routes, each once, in a stable
+// order.
+func gatewaysOf(routes []netlink.Route) []gateway {
+	var all []gateway
+	add := func(index int, ip net.IP) {
+		if a, ok := addrOf(ip); ok {
+			all = append(all, gateway{index, a})
+		}
+	}
+	for _, r := range routes {
+		if !isDefault(r) {
+			continue
+		}
+		add(r.LinkIndex, r.Gw)
+		for _, hop := range r.MultiPath {
+			add(hop.LinkIndex, hop.Gw)
+		}
+	}
+	slices.SortFunc(all, func(a, b gateway) int {
+		return cmp.Or(cmp.Compare(a.index, b.index), a.addr.Compare(b.addr))
+	})
+	return slices.Compact(all)
+}
+
+// failures returns which gateways do not answer: those whose neighbour entry
+// the kernel has given up (NUD_FAILED, neighbour unreachability detection of
+// RFC 4861 §7.3 and its like for ARP). before is the last result. An entry that
+// is incomplete, being asked for, stays what it was: else each new attempt at a
+// dead router would make it look alive for a while. Without entry nothing is
+// known against a gateway.
+func failures(gateways []gateway, neighbours []netlink.Neigh, before map[gateway]bool) map[gateway]bool {
+	state := make(map[gateway]int, len(neighbours))
+	for _, n := range neighbours {
+		if a, ok := addrOf(n.IP); ok {
+			state[gateway{n.LinkIndex, a}] = n.State
+		}
+	}
+	failed := make(map[gateway]bool)
+	for _, g := range gateways {
+		switch s := state[g]; {
+		case s&unix.NUD_FAILED != 0, s&unix.NUD_INCOMPLETE != 0 && before[g]:
+			failed[g] = true
+		}
+	}
+	return failed
+}
+
+// addrOf converts ip, which may be nil.
+func addrOf(ip net.IP) (netip.Addr, bool) {
+	a, ok := netip.AddrFromSlice(ip)
+	return a.Unmap(), ok
+}
+
+// askAgain makes the kernel try the failed gateways once more. Nothing else
+// would: no packets go where no router is, so that the entry would stay failed
+// after the router came back. It needs CAP_NET_ADMIN.
+func (w *Watcher) askAgain() {
+	for g := range w.failed {
+		err := w.handle.NeighSet(&netlink.Neigh{
+			LinkIndex: g.index,
+			Family:    familyOf(g.addr),
+			IP:        g.addr.AsSlice(),
+			Flags:     netlink.NTF_USE,
+		})
+		if err != nil {
+			w.log.Debug("cannot ask for default router", "router", g.addr, "err", err)
+		}
+	}
+}
+
+func familyOf(a netip.Addr) int {
+	if a.Is4() {
+		return netlink.FAMILY_V4
+	}
+	return netlink.FAMILY_V6
+}

@@ -1,0 +1,68 @@
+package node
+
+import (
+	"io"
+	"log/slog"
+	"net/netip"
+
+	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/internal/underlay"
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/shim"
+	"github.com/multi6/multi6/tun"
+	"github.com/multi6/multi6/wire"
+)
+
+// Config is what a node is to do.
+type Config struct {
+	// Name is that of the interface, for people.
+	Name     string
+	Identity shim.Identity
+	// Port is the UDP port, told to peers.
+	Port uint16
+	// MTU is the longest inner packet.
+	MTU int
+	// Profile names Timers, for people.
+	Profile string
+	Timers  detect.Timers
+	Ciphers wire.Ciphers
+	Policy  locator.Policy
+	// Addresses are this node's inner addresses besides its identifier.
+	Addresses []netip.Prefix
+	Peers     []Peer
+}
+
+// A Peer is another node.
+type Peer struct {
+	Name         string
+	Key          shim.PublicKey
+	PresharedKey shim.PresharedKey
+	Locators     []netip.AddrPort
+	// Routes are the inner prefixes behind the peer besides its identifier.
+	Routes []netip.Prefix
+}
+
+// A Sender sends datagrams; see underlay.Conn.Send.
+type Sender interface {
+	Send(msgs []underlay.Message) (int, error)
+}
+
+// A Receiver receives datagrams, for one goroutine; see
+// underlay.Receiver.Receive.
+type Receiver interface {
+	Receive(msgs []underlay.Message) (int, error)
+}
+
+// Edges join a node to the world. Run closes Device and Underlay.
+type Edges struct {
+	Device    tun.Device
+	Sender    Sender
+	Receivers []Receiver
+	Underlay  io.Closer
+	// Facts yields snapshots of the host's addresses.
+	Facts <-chan []locator.Fact
+	// Random yields unpredictable bytes and never fails.
+	Random io.Reader
+	// Log may be nil.
+	Log *slog.Logger
+}

@@ -1,0 +1,91 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// ListenControl opens the control socket at path, for root only. A socket that
+// nobody listens on any more is replaced.
+func ListenControl(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("control socket %s is in use: this interface's daemon runs already", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	return l, nil
+}
+
+// ServeControl answers on l until ctx ends:
+//
+//	GET /v1/status  a Status
+//	GET /v1/events  Events from now on, one JSON object a line
+func (n *Node) ServeControl(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", n.serveStatus)
+	mux.HandleFunc("GET /v1/events", n.serveEvents)
+	s := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 5 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (n *Node) serveStatus(w http.ResponseWriter, _ *http.Request) {
+	s, ok := n.Status()
+	if !ok {
+		http.Error(w, "the node has ended", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	// An error means that the client has gone.
+	_ = json.NewEncoder(w).Encode(s)
+}
+
+func (n *Node) serveEvents(w http.ResponseWriter, r *http.Request) {
+	events, stop := n.Subscribe()
+	defer stop()
+	rc := http.NewResponseController(w)
+	enc := json.NewEncoder(w)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	_ = rc.Flush()
+	for {
+		select {
+		case e := <-events:
+			if enc.Encode(e) != nil || rc.Flush() != nil {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		case <-n.done:
+			return
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/multi6/multi6/internal/underlay"
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/shim"
+	"github.com/multi6/multi6/wire"
+)
+
+// loop owns all contexts until ctx ends. Then it tells the peers.
+func (n *Node) loop(ctx context.Context) {
+	l := &looper{Node: n, sealer: n.newSealer(), opener: n.newOpener(1)}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case p := <-n.wakes:
+			l.wakeUp(p)
+		case d := <-n.control:
+			l.datagram(d)
+		case facts := <-n.edges.Facts:
+			l.facts(facts)
+		case f := <-n.calls:
+			f(time.Now())
+		case <-timer.C:
+		case <-ctx.Done():
+			l.goodbye()
+			return
+		}
+		l.expire()
+		timer.Stop()
+		if next := n.deadlines.first(); !next.IsZero() {
+			timer.Reset(time.Until(next))
+		}
+	}
+}
+
+// A looper is the Node as its loop sees it.
+type looper struct {
+	*Node
+	sealer *sealer
+	opener *opener
+	acts   []shim.Action
+	locals []locator.Local
+}
+
+// expire lets every context act whose deadline has come. Time that the loop
+// itself took counts.
+func (l *looper) expire() {
+	for {
+		now := time.Now()
+		next := l.deadlines.first()
+		if next.IsZero() || now.Before(next) {
+			return
+		}
+		p := l.deadlines[0]
+		l.acts = p.context.HandleTimeout(now, l.acts[:0])
+		l.perform(p)
+	}
+}
+
+// wakeUp looks at a peer to which packets pass again, or cannot be sent.
+func (l *looper) wakeUp(p *peer) {
+	now := time.Now()
+	if p.sendFailed.Swap(false) {
+		if path := p.path.Load(); path != nil {
+			l.acts = p.context.HandleSendError(now, path.Pair, l.acts[:0])
+			l.perform(p)
+		}
+	}
+	l.acts = p.context.HandleWake(now, l.acts[:0])
+	l.perform(p)
+}
+
+// datagram takes in an Open or control frames.
+func (l *looper) datagram(d datagram) {
+	now := time.Now()
+	drop := shim.DropNone
+	switch {
+	case d.raw != nil:
+		drop = l.raw(now, d)
+	case d.frames == nil:
+		l.acts = d.target.peer.context.HandleUsed(now, d.target.session, l.acts[:0])
+		l.perform(d.target.peer)
+	default:
+		l.acts, drop = d.target.peer.context.HandleControl(now, d.pair, d.target.session, d.frames, l.acts[:0])
+		l.perform(d.target.peer)
+	}
+	if drop != shim.DropNone {
+		l.drop(drop)
+	}
+}
+
+// raw takes in an Open, or what came before its session.
+func (l *looper) raw(now time.Time, d datagram) shim.Drop {
+	h, err := wire.ParseHeader(d.raw)
+	switch {
+	case err != nil:
+		return shim.DropMalformed
+	case h.Type == wire.Transport:
+		return l.opener.early(d, h)
+	}
+	return l.open(now, d)
+}
+
+// open takes in an Open.
+func (l *looper) open(now time.Time, d datagram) shim.Drop {
+	o, err := wire.ParseOpen(d.raw)
+	if err != nil {
+		return shim.DropMalformed
+	}
+	if !l.opens.allow(now) {
+		return shim.DropOpenLimit
+	}
+	if o.Type == wire.Open2 {
+		v, ok := l.tags.Load(o.Tag)
+		if !ok {
+			return shim.DropUnknownTag
+		}
+		p := v.(*target).peer
+		var drop shim.Drop
+		l.acts, drop = p.context.HandleOpen2(now, d.pair, d.raw, o, l.acts[:0])
+		l.perform(p)
+		return drop
+	}
+	in, err := shim.ReadOpen1(l.cfg.Identity, l.edges.Random, d.raw, o)
+	if err != nil {
+		return shim.DropForged
+	}
+	p := l.byKey[in.Peer]
+	if p == nil {
+		l.log.Warn("open refused: no such peer", "key", in.Peer.String(), "from", d.pair.Remote.String())
+		return shim.DropUnknownPeer
+	}
+	var drop shim.Drop
+	l.acts, drop = p.context.HandleOpen1(now, d.pair, in, l.acts[:0])
+	l.perform(p)
+	return drop
+}
+
+// facts takes in what the host has for addresses now.
+func (l *looper) facts(facts []locator.Fact) {
+	for _, c := range l.table.Update(facts) {
+		l.publish(Event{Kind: "locator", At: time.Now(), Locator: c.Addr.String(), State: stateName(c.To), Cause: c.Reason})
+		l.log.Info("locator", "address", c.Addr.String(), "interface", c.Fact.Name, "state", stateName(c.To), "why", c.Reason)
+	}
+	locals := l.table.Operational()
+	if slices.Equal(locals, l.locals) {
+		return
+	}
+	l.locals = locals
+	for _, p := range l.peers {
+		l.acts = p.context.SetLocals(time.Now(), locals, l.acts[:0])
+		l.perform(p)
+	}
+}
+
+// goodbye tells the peers that this node ends.
+func (l *looper) goodbye() {
+	for _, p := range l.peers {
+		l.acts = p.context.Close(time.Now(), l.acts[:0])
+		l.perform(p)
+	}
+}
+
+// perform does what a context asked for.
+func (l *looper) perform(p *peer) {
+	// A failed send appends to acts while they are worked on.
+	for i := 0; i < len(l.acts); i++ {
+		switch a := l.acts[i].(type) {
+		case shim.Send:
+			l.send(p, a)
+		case shim.SetPath:
+			p.path.Store(a.Path)
+			if a.Path != nil {
+				l.release(p, a.Path)
+			}
+		case shim.Register:
+			l.tags.Store(a.Tag, &target{peer: p, session: a.Session})
+		case shim.Unregister:
+			l.tags.Delete(a.Tag)
+		case shim.Event:
+			l.event(p, a)
+		}
+	}
+	clear(l.acts)
+	l.deadlines.set(p, p.context.Deadline())
+}
+
+// send sends one control datagram. An error is news for the context.
+func (l *looper) send(p *peer, a shim.Send) {
+	msgs := [1]underlay.Message{{Buf: a.Datagram, Local: a.Pair.Local, Interface: a.Interface, Remote: a.Pair.Remote}}
+	p.counters.outControl.Add(1)
+	if _, err := l.edges.Sender.Send(msgs[:]); err != nil {
+		l.drop(shim.DropSend)
+		l.log.Debug("send", "peer", p.Name, "pair", a.Pair.String(), "err", err)
+		l.acts = p.context.HandleSendError(time.Now(), a.Pair, l.acts)
+	}
+}
+
+// release sends what has waited for a path.
+func (l *looper) release(p *peer, path *shim.Path) {
+	now := l.since(time.Now())
+	for _, b := range p.waiting.take() {
+		l.sealer.seal(now, p, path, b, shim.Headroom, len(b))
+	}
+	l.sealer.flush()
+}

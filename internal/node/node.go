@@ -1,0 +1,160 @@
+package node
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/shim"
+	"github.com/multi6/multi6/wire"
+)
+
+const (
+	// controlQueue is how many control datagrams and Opens may wait for the loop.
+	controlQueue = 1024
+	// wakeQueue is how many wakes may. A peer has at most one of each kind.
+	wakeQueue = 1024
+)
+
+// A Node is a running node. New makes it, Run runs it.
+type Node struct {
+	cfg   Config
+	edges Edges
+	log   *slog.Logger
+	// base is the instant that stamps are relative to.
+	base time.Time
+
+	// Read by all, written by New alone.
+	peers  []*peer
+	byKey  map[shim.PublicKey]*peer
+	routes routes
+
+	// tags maps a wire.Tag to its *target.
+	tags sync.Map
+	// inbound lets one receiver at a time open datagrams: replay windows and the
+	// device's Write are for one goroutine.
+	inbound sync.Mutex
+
+	wakes   chan *peer
+	control chan datagram
+	calls   chan func(now time.Time)
+	done    chan struct{}
+
+	drops dropCounters
+
+	// Owned by the loop.
+	table     *locator.Table
+	deadlines deadlines
+	events    subscribers
+	opens     openLimit
+}
+
+// dropCounters count dropped packets by reason.
+type dropCounters [shim.NumDrops]atomic.Uint64
+
+// A target is what a tag selects. session is nil while only an Open 2 can come.
+type target struct {
+	peer    *peer
+	session *shim.Session
+	// told says that the loop was told of the session's first use.
+	told atomic.Bool
+}
+
+// New returns a node that does nothing until Run.
+func New(cfg Config, e Edges) (*Node, error) {
+	n := &Node{
+		cfg: cfg, edges: e, log: e.Log, base: time.Now(),
+		byKey:   make(map[shim.PublicKey]*peer),
+		wakes:   make(chan *peer, wakeQueue),
+		control: make(chan datagram, controlQueue),
+		calls:   make(chan func(time.Time)),
+		done:    make(chan struct{}),
+		table:   locator.NewTable(cfg.Policy),
+	}
+	if n.log == nil {
+		n.log = slog.New(slog.DiscardHandler)
+	}
+	for _, p := range cfg.Peers {
+		if p.Key == cfg.Identity.Public || n.byKey[p.Key] != nil {
+			return nil, fmt.Errorf("node: peer %s: its key is this node's own or another peer's", p.Name)
+		}
+		n.addPeer(p)
+	}
+	return n, nil
+}
+
+func (n *Node) addPeer(p Peer) {
+	q := &peer{Peer: p, identifier: p.Key.Identifier()}
+	q.context = shim.New(shim.Config{
+		Identity: n.cfg.Identity, Peer: p.Key, PresharedKey: p.PresharedKey, Locators: p.Locators,
+		Port: n.cfg.Port, Ciphers: n.cfg.Ciphers, Timers: n.cfg.Timers,
+		Random: n.edges.Random, NewTag: n.newTag, Base: n.base,
+	}, n.base)
+	q.heapIndex = -1
+	n.peers = append(n.peers, q)
+	n.byKey[p.Key] = q
+	n.routes.add(q)
+}
+
+// newTag returns a tag that is not in use. Only the loop asks.
+func (n *Node) newTag() wire.Tag {
+	for {
+		var b [4]byte
+		if _, err := io.ReadFull(n.edges.Random, b[:]); err != nil {
+			panic("node: no randomness: " + err.Error()) // see Edges.Random
+		}
+		tag := wire.Tag(binary.BigEndian.Uint32(b[:])) & wire.MaxTag
+		if _, taken := n.tags.Load(tag); tag.Valid() && !taken {
+			return tag
+		}
+	}
+}
+
+// Run runs the node until ctx ends, which is no error, or an edge fails. All its
+// goroutines have ended when it returns, and the edges are closed.
+func (n *Node) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(n.outbound)
+	for _, r := range n.edges.Receivers {
+		g.Go(func() error { return n.receive(r) })
+	}
+	g.Go(func() error {
+		defer close(n.done)
+		n.loop(ctx)
+		// The readers end because their edges close.
+		return errors.Join(n.edges.Device.Close(), n.edges.Underlay.Close())
+	})
+	return g.Wait()
+}
+
+// closed reports whether err says that an edge was closed.
+func closed(err error) bool { return errors.Is(err, os.ErrClosed) || errors.Is(err, net.ErrClosed) }
+
+// call runs f in the loop and waits for it. It reports false if the node has
+// ended.
+func (n *Node) call(f func(now time.Time)) bool {
+	ran := make(chan struct{})
+	select {
+	case n.calls <- func(now time.Time) { f(now); close(ran) }:
+		<-ran
+		return true
+	case <-n.done:
+		return false
+	}
+}
+
+func (n *Node) drop(d shim.Drop) { n.drops[d].Add(1) }
+
+// since returns now relative to the base, as stamps are.
+func (n *Node) since(now time.Time) time.Duration { return now.Sub(n.base) }

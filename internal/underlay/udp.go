@@ -1,0 +1,148 @@
+package underlay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
+)
+
+// socketBuffer is the size asked for a socket's queues, so that a burst does not
+// overflow them while the other core is busy.
+const socketBuffer = 4 << 20
+
+// A Conn sends and receives datagrams on one port, over IPv6 and IPv4. Send may
+// be called from several goroutines at a time.
+type Conn struct {
+	v6, v4 *socket
+}
+
+// batchConn is what ipv4.PacketConn and ipv6.PacketConn have in common.
+type batchConn interface {
+	ReadBatch(ms []ipv6.Message, flags int) (int, error)
+	WriteBatch(ms []ipv6.Message, flags int) (int, error)
+}
+
+type socket struct {
+	udp   *net.UDPConn
+	batch batchConn
+	is6   bool
+	// segment says that the kernel takes UDP_SEGMENT.
+	segment bool
+}
+
+// Listen binds port on all addresses of both families in the network namespace
+// of the calling thread. A family that the host lacks is left out.
+func Listen(port uint16) (*Conn, error) {
+	v6, err6 := listen("udp6", port)
+	v4, err4 := listen("udp4", port)
+	c := &Conn{v6: v6, v4: v4}
+	for _, err := range []error{err6, err4} {
+		if err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) {
+			c.Close()
+			return nil, err
+		}
+	}
+	if v6 == nil && v4 == nil {
+		return nil, errors.Join(err6, err4)
+	}
+	return c, nil
+}
+
+func listen(network string, port uint16) (*socket, error) {
+	is6 := network == "udp6"
+	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
+		var err error
+		if cerr := rc.Control(func(fd uintptr) { err = prepare(int(fd), is6) }); cerr != nil {
+			return cerr
+		}
+		return err
+	}}
+	pc, err := lc.ListenPacket(context.Background(), network, fmt.Sprintf(":%d", port))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("UDP port %d is in use: end the other program, or choose another port in the configuration: %w", port, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("underlay: %w", err)
+	}
+	s := &socket{udp: pc.(*net.UDPConn), is6: is6}
+	if is6 {
+		s.batch = ipv6.NewPacketConn(pc)
+	} else {
+		s.batch = ipv4.NewPacketConn(pc)
+	}
+	s.segment = s.offload()
+	return s, nil
+}
+
+// prepare sets the options without which the socket is of no use.
+func prepare(fd int, is6 bool) error {
+	set := func(level, option, value int) error {
+		return unix.SetsockoptInt(fd, level, option, value)
+	}
+	// Beyond the limit of net.core.rmem_max, which root may pass.
+	_ = set(unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer)
+	_ = set(unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketBuffer)
+	if is6 {
+		return errors.Join(
+			set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1),
+			set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1),
+			// The outer packet is never fragmented; the tunnel's MTU sees to it.
+			set(unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE),
+		)
+	}
+	return errors.Join(
+		set(unix.IPPROTO_IP, unix.IP_PKTINFO, 1),
+		set(unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE),
+	)
+}
+
+// offload turns UDP_GRO on and reports whether UDP_SEGMENT can be used.
+func (s *socket) offload() (segment bool) {
+	rc, err := s.udp.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = rc.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1)
+		_, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+		segment = err == nil
+	})
+	return segment
+}
+
+// Close makes all calls return; they fail with net.ErrClosed from then on.
+func (c *Conn) Close() error {
+	var errs []error
+	for _, s := range []*socket{c.v6, c.v4} {
+		if s != nil {
+			errs = append(errs, s.udp.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Receivers returns one Receiver for each socket.
+func (c *Conn) Receivers() []*Receiver {
+	var rs []*Receiver
+	for _, s := range []*socket{c.v6, c.v4} {
+		if s != nil {
+			rs = append(rs, newReceiver(s))
+		}
+	}
+	return rs
+}
+
+// forPair returns the socket for a remote address, nil if there is none.
+func (c *Conn) forPair(remote netip.Addr) *socket {
+	if remote.Is4() {
+		return c.v4
+	}
+	return c.v6
+}

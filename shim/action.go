@@ -1,0 +1,90 @@
+package shim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/wire"
+)
+
+// An Action is something the owner of a Context has to do. It is one of Send,
+// SetPath, Register, Unregister and Event.
+type Action interface{ action() }
+
+// Send asks for a datagram to be sent over a pair. Datagram is the receiver's.
+type Send struct {
+	Pair      locator.Pair
+	Interface uint32
+	Datagram  []byte
+}
+
+// SetPath gives the packet path a new snapshot. A nil Path means that there is
+// no pair to send on: packets are to wait.
+type SetPath struct{ Path *Path }
+
+// Register says that datagrams with Tag are for this Context. Session is nil
+// while only an Open 2 can come.
+type Register struct {
+	Tag     wire.Tag
+	Session *Session
+}
+
+// Unregister undoes Register.
+type Unregister struct{ Tag wire.Tag }
+
+// An EventKind says what an Event tells of.
+type EventKind uint8
+
+// The kinds of Event.
+const (
+	// EventState: Figure 2 changed its state from From to To, by Cause.
+	EventState EventKind = iota + 1
+	// EventTest: the test of Pair was sent.
+	EventTest
+	// EventTestFailed: it went unanswered.
+	EventTestFailed
+	// EventAnswer: the test of the peer was answered over Pair.
+	EventAnswer
+	// EventSwitch: the primary pair changed from Old to Pair, by Cause.
+	EventSwitch
+	// EventSession: a session with the peer came into use.
+	EventSession
+	// EventLocators: the locators of this end or of the peer changed.
+	EventLocators
+	// EventClose: the peer has closed the context.
+	EventClose
+)
+
+var eventKinds = [...]string{
+	EventState: "state", EventTest: "test", EventTestFailed: "test failed", EventAnswer: "answer",
+	EventSwitch: "switch", EventSession: "session", EventLocators: "locators", EventClose: "close",
+}
+
+// String returns the kind's name.
+func (k EventKind) String() string {
+	if int(k) < len(eventKinds) && eventKinds[k] != "" {
+		return eventKinds[k]
+	}
+	return fmt.Sprintf("event(%d)", uint8(k))
+}
+
+// An Event tells people what happened. Fields that do not apply are zero.
+type Event struct {
+	At        time.Time
+	Kind      EventKind
+	Pair, Old locator.Pair
+	From, To  detect.State
+	Cause     string
+	Detail    string
+	// SilentFor is, with the suspicion of a pair, how long it is since something
+	// was last confirmed.
+	SilentFor time.Duration
+}
+
+func (Send) action()       {}
+func (SetPath) action()    {}
+func (Register) action()   {}
+func (Unregister) action() {}
+func (Event) action()      {}

@@ -1,0 +1,75 @@
+package shim
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/multi6/multi6/wire"
+)
+
+// announceFirst and announceLast bound the wait before a LocatorSet that was not
+// acknowledged is sent again.
+const (
+	announceFirst = 100 * time.Millisecond
+	announceLast  = 5 * time.Second
+)
+
+// An announcement is the LocatorSet that the peer is to know (Add and Delete of
+// draft §5.2), sent again until it is acknowledged.
+type announcement struct {
+	sequence uint32
+	// pending says that the peer has not acknowledged it.
+	pending  bool
+	wait     time.Duration
+	resendAt time.Time
+}
+
+// change notes that the locators are others now.
+func (a *announcement) change() {
+	a.sequence++
+	a.pending, a.wait = true, announceFirst
+	a.resendAt = time.Time{}
+}
+
+func (a *announcement) acked(sequence uint32) {
+	if sequence == a.sequence {
+		a.pending = false
+		a.resendAt = time.Time{}
+	}
+}
+
+// set returns the LocatorSet of what is operational here.
+func (a *announcement) set(c *Context) wire.LocatorSet {
+	s := wire.LocatorSet{Sequence: a.sequence}
+	for _, l := range c.locals {
+		loc := wire.Locator{AddrPort: netip.AddrPortFrom(l.Addr, c.cfg.Port), Preference: l.Preference, Deprecated: l.Deprecated}
+		if s.Locators.Add(loc) != nil {
+			break // more than fit: the best come first
+		}
+	}
+	return s
+}
+
+// appendIfDue appends the LocatorSet to frames if the peer may not know it.
+func (a *announcement) appendIfDue(c *Context, frames []byte) []byte {
+	if !a.pending {
+		return frames
+	}
+	a.resendAt = c.now.Add(a.wait)
+	a.wait = min(2*a.wait, announceLast)
+	return a.set(c).AppendTo(frames)
+}
+
+// announceIfDue sends the LocatorSet over the primary pair if the peer may not
+// know it and it was not sent just now. Without a primary it goes with the Polls
+// that look for one.
+func (c *Context) announceIfDue() {
+	a, p := &c.announce, c.machine.Primary()
+	if !a.pending || c.now.Before(a.resendAt) {
+		return
+	}
+	a.resendAt = time.Time{}
+	if p.IsValid() && c.sessions.current.usable(c.now) {
+		c.sendFrames(p, c.sessions.current, a.appendIfDue(c, nil))
+	}
+}

@@ -1,0 +1,228 @@
+package shim
+
+import (
+	"encoding/binary"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/wire"
+)
+
+// Config is what a Context is made of.
+type Config struct {
+	Identity     Identity
+	Peer         PublicKey
+	PresharedKey PresharedKey
+	// Locators are the peer's as configured. There may be none: the peer calls.
+	Locators []netip.AddrPort
+	// Port is this node's UDP port, told to the peer with each local locator.
+	Port uint16
+	// Ciphers are those this end can use.
+	Ciphers wire.Ciphers
+	Timers  detect.Timers
+	// Random yields unpredictable bytes; it must not fail.
+	Random io.Reader
+	// NewTag returns a tag that no other context of the node uses.
+	NewTag func() wire.Tag
+	// Base is the instant that stamps are relative to, the same for all contexts
+	// of a node.
+	Base time.Time
+}
+
+// A Context is this node's relation to one peer, on the control side. The node's
+// loop owns it; but Marks may be touched from anywhere.
+//
+// Every method that takes acts appends to it what is to be done, and returns it.
+type Context struct {
+	Marks Marks
+
+	cfg     Config
+	machine *detect.Machine
+	term    *Term
+	// seen is the confirmation of term that the machine was last told.
+	seen int64
+	// last is the pair that last was primary.
+	last locator.Pair
+
+	locals     []locator.Local
+	remotes    remotes
+	interfaces map[locator.Pair]uint32
+
+	sessions    sessions
+	initiations []*initiation
+	// opened is the greatest timestamp of the peer's Opens, stamped that of ours.
+	opened, stamped uint64
+	rekeyAt         time.Time
+
+	announce announcement
+
+	now  time.Time
+	acts []Action
+}
+
+// New returns the Context of a peer, with no session.
+func New(cfg Config, now time.Time) *Context {
+	c := &Context{cfg: cfg, remotes: newRemotes(cfg.Locators)}
+	c.machine = detect.New(cfg.Timers, c.random)
+	c.announce.sequence = uint32(now.Unix())
+	return c
+}
+
+// random draws 64 unpredictable bits.
+func (c *Context) random() uint64 {
+	var b [8]byte
+	if _, err := io.ReadFull(c.cfg.Random, b[:]); err != nil {
+		panic("shim: no randomness: " + err.Error()) // see Config.Random
+	}
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// enter begins a method: what the packet path left behind is taken in first, so
+// that nothing is judged on half of the evidence.
+func (c *Context) enter(now time.Time, acts []Action) {
+	c.now, c.acts = now, acts
+	c.collect()
+}
+
+func (c *Context) leave() []Action {
+	acts := c.acts
+	c.acts = nil
+	return acts
+}
+
+func (c *Context) do(a Action) { c.acts = append(c.acts, a) }
+
+// since returns the time of now relative to the base.
+func (c *Context) since(now time.Time) time.Duration { return now.Sub(c.cfg.Base) }
+
+// instant returns the time that a stamp stands for, zero for none.
+func (c *Context) instant(stamp int64) time.Time {
+	if stamp == 0 {
+		return time.Time{}
+	}
+	return c.cfg.Base.Add(time.Duration(stamp))
+}
+
+// collect hands the marks of the packet path to the machine.
+func (c *Context) collect() {
+	active := c.Marks.look()
+	e := detect.Evidence{
+		Active: active,
+		Owed:   earliest(c.instant(c.Marks.owedTCP.Load()), c.instant(c.Marks.owedOther.Load())),
+	}
+	if t := c.term; t != nil {
+		e.Unconfirmed = c.instant(t.unconfirmed.Load())
+		e.Unreported = c.instant(t.unreported.Load())
+		if at := t.confirmed.Load(); at != c.seen {
+			c.seen = at
+			sample := time.Duration(t.sample.Swap(0))
+			c.perform(c.machine.HandleFeedback(c.instant(at), sample, nil))
+		}
+	}
+	c.machine.Observe(c.now, e)
+	if active {
+		c.rekeyIfStale()
+	}
+}
+
+// HandleWake is called when Marks.Touch asks for it: packets pass again, or wait
+// for a path.
+func (c *Context) HandleWake(now time.Time, acts []Action) []Action {
+	c.enter(now, acts)
+	c.perform(c.machine.Connect(now, c.last, nil))
+	return c.leave()
+}
+
+// Deadline returns when HandleTimeout is to be called, zero for never.
+func (c *Context) Deadline() time.Time {
+	d := earliest(c.machine.Deadline(), c.announce.resendAt)
+	return earliest(d, earliest(c.rekeyAt, c.sessions.expiry()))
+}
+
+// HandleTimeout does what is due at now.
+func (c *Context) HandleTimeout(now time.Time, acts []Action) []Action {
+	c.enter(now, acts)
+	c.perform(c.machine.HandleTimeout(now, nil))
+	if due(c.rekeyAt, now) {
+		c.rekeyAt = time.Time{}
+		c.rekeyIfStale()
+	}
+	c.expire()
+	c.announceIfDue()
+	return c.leave()
+}
+
+// SetLocals tells which local locators are operational.
+func (c *Context) SetLocals(now time.Time, locals []locator.Local, acts []Action) []Action {
+	c.enter(now, acts)
+	c.locals = locals
+	c.announce.change()
+	c.setCandidates()
+	c.announceIfDue()
+	return c.leave()
+}
+
+// setCandidates makes the pairs anew and tells the machine.
+func (c *Context) setCandidates() {
+	cs := locator.Pairs(c.locals, c.remotes.list())
+	c.interfaces = make(map[locator.Pair]uint32, len(cs))
+	for _, x := range cs {
+		c.interfaces[x.Pair] = x.Interface
+	}
+	c.perform(c.machine.SetCandidates(c.now, cs, nil))
+	c.refreshPath()
+}
+
+// HandleSendError takes in that the kernel would not send on a pair.
+func (c *Context) HandleSendError(now time.Time, p locator.Pair, acts []Action) []Action {
+	c.enter(now, acts)
+	c.perform(c.machine.HandleHint(now, p, nil))
+	return c.leave()
+}
+
+// Want asks for another primary pair; it is tested first.
+func (c *Context) Want(now time.Time, p locator.Pair, acts []Action) []Action {
+	c.enter(now, acts)
+	c.perform(c.machine.Want(now, p, nil))
+	return c.leave()
+}
+
+// Close tells the peer that this end goes away.
+func (c *Context) Close(now time.Time, acts []Action) []Action {
+	c.enter(now, acts)
+	if p := c.machine.Primary(); p.IsValid() {
+		c.sendFrames(p, c.sessions.current, wire.Close{}.AppendTo(nil))
+	}
+	return c.leave()
+}
+
+// setPath tells the packet path what the primary pair and the session are now.
+func (c *Context) setPath() {
+	p, s := c.machine.Primary(), c.sessions.current
+	if !p.IsValid() || c.term == nil || !s.usable(c.now) {
+		c.do(SetPath{})
+		return
+	}
+	c.do(SetPath{&Path{Session: s, Pair: p, Interface: c.interfaces[p], Term: c.term}})
+}
+
+// refreshPath gives the packet path a new snapshot when the interface of the
+// primary's local locator has changed.
+func (c *Context) refreshPath() {
+	if c.machine.Primary().IsValid() && c.term != nil {
+		c.setPath()
+	}
+}
+
+func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
+
+// earliest returns the earlier of two instants of which the zero one is never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,120 @@
+package shim
+
+import (
+	"time"
+
+	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/wire"
+)
+
+// HandleControl takes in the frames of a control datagram that came with session
+// s over the reverse of p. A reason other than DropNone says that frames are
+// malformed; those before were acted on.
+func (c *Context) HandleControl(now time.Time, p locator.Pair, s *Session, frames wire.Frames, acts []Action) ([]Action, Drop) {
+	c.enter(now, acts)
+	c.used(s)
+	for f := frames; len(f) > 0; {
+		typ, body, rest, err := f.Next()
+		if err == nil {
+			err = c.handleFrame(p, s, typ, body)
+		}
+		if err != nil {
+			return c.leave(), DropMalformed
+		}
+		f = rest
+	}
+	return c.leave(), DropNone
+}
+
+func (c *Context) handleFrame(p locator.Pair, s *Session, typ wire.FrameType, body []byte) error {
+	switch typ {
+	case wire.FramePoll:
+		f, err := wire.ParsePoll(body)
+		if err != nil {
+			return err
+		}
+		c.handlePoll(p, f)
+	case wire.FrameReport:
+		f, err := wire.ParseReport(body)
+		if err != nil {
+			return err
+		}
+		c.handleReport(f)
+	case wire.FrameLocatorSet:
+		f, err := wire.ParseLocatorSet(body)
+		if err != nil {
+			return err
+		}
+		c.handleLocatorSet(p, s, f)
+	case wire.FrameLocatorAck:
+		f, err := wire.ParseLocatorAck(body)
+		if err != nil {
+			return err
+		}
+		c.announce.acked(f.Sequence)
+	case wire.FrameClose:
+		if _, err := wire.ParseClose(body); err != nil {
+			return err
+		}
+		c.handleClose()
+	}
+	return nil // others: skipped by their length
+}
+
+func (c *Context) handlePoll(p locator.Pair, f wire.Poll) {
+	if !c.known(p) && c.remotes.heard(p.Remote) {
+		c.setCandidates()
+	}
+	poll := detect.Poll{ID: f.ID, Answer: f.Answer, Move: f.Move}
+	for _, ok := range f.OK.All() {
+		poll.OK = append(poll.OK, detect.Heard{ID: ok.ID, Held: ok.Held})
+	}
+	c.perform(c.machine.HandlePoll(c.now, p, poll, nil))
+}
+
+// handleReport takes in what the peer has received: a confirmation, if it names a
+// packet of this term that no Report named before.
+func (c *Context) handleReport(f wire.Report) {
+	t := c.term
+	for _, s := range c.sessions.all {
+		if s.remote != f.Tag {
+			continue
+		}
+		news := f.Largest >= s.confirmed && f.Largest < s.next.Load()
+		inTerm := t != nil && (s == t.session && f.Largest >= t.first || s.created.After(t.startedAt))
+		if !news {
+			return
+		}
+		s.confirmed = f.Largest + 1
+		if inTerm {
+			t.confirm(c.since(c.now), 0)
+			c.collect()
+		}
+		return
+	}
+}
+
+func (c *Context) handleLocatorSet(p locator.Pair, s *Session, f wire.LocatorSet) {
+	if c.remotes.announced(f) {
+		c.event(Event{Kind: EventLocators, Detail: "the peer's", Pair: p})
+		c.setCandidates()
+	}
+	to := c.machine.Primary()
+	if !to.IsValid() {
+		to = p
+	}
+	if c.known(to) {
+		c.sendFrames(to, s, wire.LocatorAck{Sequence: f.Sequence}.AppendTo(nil))
+	}
+}
+
+// handleClose forgets the sessions, as the peer has.
+func (c *Context) handleClose() {
+	c.event(Event{Kind: EventClose})
+	for len(c.sessions.all) > 0 {
+		c.sessions.remove(c, 0)
+	}
+	c.sessions.current = nil
+	c.perform(c.machine.Disconnect(c.now, nil))
+}

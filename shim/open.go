@@ -1,0 +1,178 @@
+package shim
+
+import (
+	"time"
+
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/wire"
+)
+
+const (
+	// maxInitiations is how many Opens of ours may be unanswered before the
+	// oldest is forgotten; initiationFor is for how long an answer counts.
+	maxInitiations = 8
+	initiationFor  = 10 * time.Second
+	// rekeyRetry is the wait before an unanswered rekeying Open is repeated.
+	rekeyRetry = time.Second
+)
+
+// greet returns what this end says in an Open.
+func (c *Context) greet(tag wire.Tag, ciphers wire.Ciphers) greeting {
+	return greeting{
+		params: wire.Params{
+			Tag: tag, Ciphers: ciphers,
+			ReportDelay: c.cfg.Timers.ReportDelay, ReportWanted: c.cfg.Timers.ReportDelay,
+		},
+		locators: c.announce.set(c),
+	}
+}
+
+// timestamp returns one that is greater than all before, whatever the wall clock
+// does.
+func (c *Context) timestamp() uint64 {
+	c.stamped = max(c.stamped+1, uint64(c.now.UnixNano()))
+	return c.stamped
+}
+
+// sendOpen1 opens over pair p, standing for the Poll named poll.
+func (c *Context) sendOpen1(p locator.Pair, poll uint64, rekey bool) {
+	g := c.greet(c.cfg.NewTag(), c.cfg.Ciphers)
+	g.params.Timestamp = c.timestamp()
+	hs, b, err := writeOpen1(c.cfg.Identity, c.cfg.Random, c.cfg.Peer, &c.cfg.PresharedKey, g)
+	if err != nil {
+		// Only a public key that is no point of the curve's large subgroup.
+		c.event(Event{Kind: EventTestFailed, Pair: p, Detail: err.Error()})
+		return
+	}
+	c.forgetInitiations()
+	c.initiations = append(c.initiations, &initiation{noise: hs, tag: g.params.Tag, poll: poll, rekey: rekey, at: c.now, sequence: c.announce.sequence})
+	c.do(Register{Tag: g.params.Tag})
+	c.send(p, b)
+}
+
+// forgetInitiations makes room for one more.
+func (c *Context) forgetInitiations() {
+	for len(c.initiations) > 0 {
+		if i := c.initiations[0]; len(c.initiations) < maxInitiations && c.now.Sub(i.at) < initiationFor {
+			return
+		}
+		c.do(Unregister{c.initiations[0].tag})
+		c.initiations = append(c.initiations[:0], c.initiations[1:]...)
+	}
+}
+
+// rekeyIfStale opens anew over the primary pair if there is something to send and
+// the session in use is old.
+func (c *Context) rekeyIfStale() {
+	p, s := c.machine.Primary(), c.sessions.current
+	if !p.IsValid() || !s.usable(c.now) || !s.stale(c.now) || !c.rekeyAt.IsZero() {
+		return
+	}
+	c.rekeyAt = c.now.Add(rekeyRetry)
+	c.sendOpen1(p, 0, true)
+}
+
+// HandleOpen1 answers an Open of the peer that came over the reverse of p. Its
+// reason is DropNone unless the Open is not to be answered.
+func (c *Context) HandleOpen1(now time.Time, p locator.Pair, in *Incoming, acts []Action) ([]Action, Drop) {
+	c.enter(now, acts)
+	g := in.greeting
+	chosen := chooseCipher(g.params.Ciphers, c.cfg.Ciphers)
+	if g.params.Timestamp <= c.opened || chosen == 0 {
+		return c.leave(), DropStaleOpen
+	}
+	c.opened = g.params.Timestamp
+	tag := c.cfg.NewTag()
+	b, k, err := in.writeOpen2(&c.cfg.PresharedKey, c.greet(tag, chosen))
+	if err != nil {
+		return c.leave(), DropForged
+	}
+	s, err := c.newSession(tag, g.params.Tag, chosen, k)
+	if err != nil {
+		return c.leave(), DropForged
+	}
+	s.open2, s.sequence = b, c.announce.sequence
+	c.learn(p, g)
+	c.sessions.add(c, s)
+	c.answerOpen(p, s)
+	return c.leave(), DropNone
+}
+
+// answerOpen sends Open 2: alone over the pair it came by if that is all right,
+// else as the first test of a search of our own.
+func (c *Context) answerOpen(p locator.Pair, s *Session) {
+	if !c.known(p) {
+		return // not a pair that may be used
+	}
+	if c.machine.Connected() && c.machine.Primary() == p {
+		c.send(p, s.open2)
+		return
+	}
+	c.perform(c.machine.HandleOpen(c.now, p, nil))
+}
+
+func (c *Context) known(p locator.Pair) bool {
+	_, ok := c.interfaces[p]
+	return ok
+}
+
+// HandleOpen2 takes in the answer to an Open of ours.
+func (c *Context) HandleOpen2(now time.Time, p locator.Pair, raw []byte, o wire.Open, acts []Action) ([]Action, Drop) {
+	c.enter(now, acts)
+	at := -1
+	for n, i := range c.initiations {
+		if i.tag == o.Tag {
+			at = n
+		}
+	}
+	if at < 0 {
+		return c.leave(), DropStaleOpen
+	}
+	i := c.initiations[at]
+	g, k, err := i.readOpen2(c.cfg.Identity, raw, o)
+	if err != nil {
+		return c.leave(), DropForged
+	}
+	if chosen := g.params.Ciphers; chosen&(chosen-1) != 0 || chosen&c.cfg.Ciphers == 0 {
+		return c.leave(), DropMalformed
+	}
+	s, err := c.newSession(i.tag, g.params.Tag, g.params.Ciphers, k)
+	if err != nil {
+		return c.leave(), DropMalformed
+	}
+	c.initiations = append(c.initiations[:at], c.initiations[at+1:]...)
+	s.initiated = true
+	s.used.Store(true)
+	c.learn(p, g)
+	c.sessions.add(c, s)
+	c.announce.acked(i.sequence)
+	c.adopt(s)
+	if i.rekey {
+		c.rekeyAt = time.Time{}
+	} else {
+		c.perform(c.machine.HandleAnswer(now, i.poll, nil))
+	}
+	return c.leave(), DropNone
+}
+
+// learn takes in what the peer says of itself in an Open that came over the
+// reverse of p.
+func (c *Context) learn(p locator.Pair, g greeting) {
+	c.machine.SetPeerReport(g.params.ReportDelay)
+	c.remotes.announced(g.locators)
+	c.remotes.heard(p.Remote)
+	c.setCandidates()
+}
+
+func (c *Context) newSession(local, remote wire.Tag, cipher wire.Ciphers, k keys) (*Session, error) {
+	s := &Session{
+		local: local, remote: remote, created: c.now,
+		self: addr16(c.cfg.Identity.Public.Identifier()), peer: addr16(c.cfg.Peer.Identifier()),
+	}
+	var err error
+	if s.sealer, err = newAEAD(cipher, k.seal); err != nil {
+		return nil, err
+	}
+	s.opener, err = newAEAD(cipher, k.open)
+	return s, err
+}

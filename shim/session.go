@@ -1,0 +1,217 @@
+package shim
+
+import (
+	"crypto/cipher"
+	"encoding/binary"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"golang.zx2c4.com/wireguard/replay"
+
+	"github.com/multi6/multi6/wire"
+)
+
+const (
+	// Headroom is how many bytes a buffer needs before an inner packet, or
+	// before a datagram, so that the other can be made in its place.
+	Headroom = 40
+	// Tailroom is how many bytes a buffer needs after an inner packet.
+	Tailroom = wire.AuthLen
+
+	// rekeyAfter is the age at which the initiator of a session opens a new one
+	// when it has something to send, and rejectAfter the age at which a session
+	// is no longer used (the lifetimes of WireGuard §6.2).
+	rekeyAfter  = 120 * time.Second
+	rejectAfter = 180 * time.Second
+	// rekeyNumbers and rejectNumbers are the same in packets. NIST SP 800-38D
+	// §8.3 allows 2^32 invocations of AES-GCM under one key.
+	rekeyNumbers  = 1 << 31
+	rejectNumbers = 1 << 32
+)
+
+// A Session is a pair of transport keys, made by one Open. Sealing is safe for
+// concurrent use; opening is not, the caller lets one goroutine at a time do it.
+type Session struct {
+	local, remote wire.Tag
+	// self and peer are the identifiers whose packets are rewritten.
+	self, peer [16]byte
+	// initiated says that this end sent Open 1.
+	initiated bool
+	created   time.Time
+
+	sealer, opener cipher.AEAD
+	next           atomic.Uint64
+
+	// window belongs to whoever opens.
+	window replay.Filter
+	// largest is the largest packet number received, plus one; largestAt when it
+	// came (since the context's base) and received the count.
+	largest, received atomic.Uint64
+	largestAt         atomic.Int64
+	// used says that the peer has sealed a packet with this session: it has our
+	// Open 2, or we have its.
+	used atomic.Bool
+
+	// What follows belongs to the Context.
+
+	// open2 is our answer to the peer's Open, kept until the peer has shown that
+	// it got it, and sequence that of the LocatorSet in it.
+	open2    []byte
+	sequence uint32
+	// heardAt is when a control datagram last came with the session.
+	heardAt time.Time
+	// reported is the count that our last Report told; confirmed is the largest
+	// packet number, plus one, that the peer has reported.
+	reported, confirmed uint64
+}
+
+// Tag returns the tag with which the peer's packets of this session come.
+func (s *Session) Tag() wire.Tag { return s.local }
+
+// Used reports whether the peer is known to have the session's keys.
+func (s *Session) Used() bool { return s.used.Load() }
+
+func addr16(a netip.Addr) [16]byte { return a.As16() }
+
+func (s *Session) nonce(number uint64) (n [12]byte) {
+	binary.BigEndian.PutUint64(n[4:], number)
+	return n
+}
+
+// seal encrypts payload, which follows header in one buffer with room for
+// wire.AuthLen after it, and returns the datagram. It reports false when the
+// keys are used up.
+func (s *Session) seal(buf []byte, start, end int) ([]byte, bool) {
+	number := s.next.Add(1) - 1
+	if number >= rejectNumbers {
+		return nil, false
+	}
+	header := buf[start : start+wire.HeaderLen]
+	wire.PutHeader(header, wire.Header{Type: wire.Transport, Tag: s.remote, Number: uint32(number)})
+	n := s.nonce(number)
+	payload := buf[start+wire.HeaderLen : end]
+	sealed := s.sealer.Seal(payload[:0], n[:], payload, header)
+	return buf[start : start+wire.HeaderLen+len(sealed)], true
+}
+
+// SealPacket turns the inner packet buf[from:to] into a datagram in the same
+// buffer, which needs Headroom before the packet and Tailroom after it. The
+// packet is one that CheckInner accepts. It reports false when the session's
+// packet numbers are used up.
+func (s *Session) SealPacket(buf []byte, from, to int) ([]byte, bool) {
+	start := from - wire.HeaderLen
+	if pkt := buf[from:to]; s.rewritable(pkt) {
+		inner := from + wire.IPv6HeaderLen - wire.InnerLen
+		wire.PutInner(buf[inner:inner+wire.InnerLen], pkt)
+		start = inner - wire.HeaderLen
+	}
+	return s.seal(buf, start, to)
+}
+
+// rewritable reports whether pkt travels between the two identifiers, so that
+// its header need not.
+func (s *Session) rewritable(pkt []byte) bool {
+	return pkt[0]>>4 == 6 && [16]byte(pkt[8:24]) == s.self && [16]byte(pkt[24:40]) == s.peer
+}
+
+// SealControl returns a datagram that holds frames.
+func (s *Session) SealControl(frames []byte) ([]byte, bool) {
+	buf := make([]byte, wire.HeaderLen, wire.HeaderLen+1+len(frames)+wire.AuthLen)
+	buf = wire.AppendControl(buf)
+	buf = append(buf, frames...)
+	return s.seal(buf, 0, len(buf))
+}
+
+// An Opened is what a datagram held.
+type Opened struct {
+	Kind wire.Kind
+	// From and To delimit the inner packet, or the frames, in the buffer.
+	From, To int
+	// Number is the packet number.
+	Number uint64
+}
+
+// OpenDatagram opens buf[from:to], a transport datagram for this session, in
+// place, and restores the inner packet, for which it needs Headroom before it.
+// now is the time since the context's base. A reason other than DropNone means
+// that the datagram is to be dropped and counted; no state has changed then.
+func (s *Session) OpenDatagram(now time.Duration, buf []byte, from, to int) (Opened, Drop) {
+	if to-from < wire.MinTransportLen {
+		return Opened{}, DropMalformed
+	}
+	largest := s.largest.Load()
+	header := buf[from : from+wire.HeaderLen]
+	number := wire.ExpandNumber(max(largest, 1)-1, binary.BigEndian.Uint32(header[4:]))
+	n := s.nonce(number)
+	start := from + wire.HeaderLen
+	plain, err := s.opener.Open(buf[start:start], n[:], buf[start:to], header)
+	if err != nil {
+		return Opened{}, DropForged
+	}
+	if !s.window.ValidateCounter(number, rejectNumbers) {
+		return Opened{}, DropReplayed
+	}
+	s.received.Add(1)
+	if number >= largest {
+		s.largest.Store(number + 1)
+		s.largestAt.Store(int64(now))
+	}
+	o := Opened{From: start, To: start + len(plain), Number: number}
+	return s.restore(buf, o)
+}
+
+// restore finds out what the payload is and puts back the header of a rewritten
+// packet.
+func (s *Session) restore(buf []byte, o Opened) (Opened, Drop) {
+	var err error
+	if o.Kind, err = wire.PayloadKind(buf[o.From]); err != nil {
+		return Opened{}, DropMalformed
+	}
+	switch o.Kind {
+	case wire.KindControl:
+		o.From++
+	case wire.KindRewritten:
+		ip := o.From + wire.InnerLen - wire.IPv6HeaderLen
+		if o.To-o.From < wire.InnerLen {
+			return Opened{}, DropMalformed
+		}
+		err := wire.RestoreInner(buf[ip:], buf[o.From:o.From+wire.InnerLen], o.To-o.From-wire.InnerLen, &s.peer, &s.self)
+		if err != nil {
+			return Opened{}, DropMalformed
+		}
+		o.From = ip
+	default:
+		if CheckInner(buf[o.From:o.To]) != DropNone {
+			return Opened{}, DropMalformed
+		}
+	}
+	return o, DropNone
+}
+
+// report describes what came with this session.
+func (s *Session) report(now time.Duration) (wire.Report, bool) {
+	largest := s.largest.Load()
+	if largest == 0 {
+		return wire.Report{}, false
+	}
+	return wire.Report{
+		Tag: s.local, Largest: largest - 1, Received: s.received.Load(),
+		Held: now - time.Duration(s.largestAt.Load()),
+	}, true
+}
+
+// usable reports whether packets may be sealed with the session at now.
+func (s *Session) usable(now time.Time) bool {
+	return s != nil && now.Sub(s.created) < rejectAfter && s.next.Load() < rejectNumbers
+}
+
+// stale reports whether the session is to be replaced when there is something to
+// send. The initiator is earlier, so that one end does it.
+func (s *Session) stale(now time.Time) bool {
+	after := rekeyAfter
+	if !s.initiated {
+		after += (rejectAfter - rekeyAfter) / 2
+	}
+	return now.Sub(s.created) >= after || s.next.Load() >= rekeyNumbers
+}

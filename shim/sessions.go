@@ -1,0 +1,116 @@
+package shim
+
+import (
+	"time"
+)
+
+// maxUnused is how many sessions may be there that the peer has not used yet.
+const maxUnused = 4
+
+// tieWindow is how far apart two Opens may be to count as simultaneous.
+const tieWindow = 2 * time.Second
+
+// sessions are the keys shared with a peer, oldest first.
+type sessions struct {
+	all []*Session
+	// current is the one that packets are sealed with.
+	current *Session
+}
+
+// add keeps a session, and tells the node where its packets go. Of those that
+// the peer never used, the oldest make room.
+func (ss *sessions) add(c *Context, s *Session) {
+	unused := 0
+	for i := len(ss.all) - 1; i >= 0; i-- {
+		if ss.all[i].Used() {
+			continue
+		}
+		if unused++; unused >= maxUnused {
+			ss.remove(c, i)
+		}
+	}
+	ss.all = append(ss.all, s)
+	c.do(Register{Tag: s.local, Session: s})
+}
+
+func (ss *sessions) remove(c *Context, i int) {
+	c.do(Unregister{ss.all[i].local})
+	ss.all = append(ss.all[:i], ss.all[i+1:]...)
+}
+
+// forTest returns the session that a Poll goes out in: the current one; but if
+// that is gone or silent since the peer opened anew, the peer may have lost it,
+// and it is the one that the peer asked for.
+func (ss *sessions) forTest(now time.Time) *Session {
+	for i := len(ss.all) - 1; i >= 0; i-- {
+		s := ss.all[i]
+		if s.Used() || now.Sub(s.created) > initiationFor {
+			continue
+		}
+		if cur := ss.current; !cur.usable(now) || cur.heardAt.Before(s.created) {
+			return s
+		}
+	}
+	if ss.current.usable(now) {
+		return ss.current
+	}
+	return nil
+}
+
+// expiry returns when the oldest session ends, zero if there is none.
+func (ss *sessions) expiry() time.Time {
+	if len(ss.all) == 0 {
+		return time.Time{}
+	}
+	return ss.all[0].created.Add(rejectAfter)
+}
+
+// expire forgets sessions that are too old. Without any, the machine is at its
+// start again, and the next packet connects.
+func (c *Context) expire() {
+	ss := &c.sessions
+	for len(ss.all) > 0 && c.now.Sub(ss.all[0].created) >= rejectAfter {
+		ss.remove(c, 0)
+	}
+	if ss.current != nil && !ss.current.usable(c.now) {
+		ss.current = nil
+		c.perform(c.machine.Disconnect(c.now, nil))
+	}
+}
+
+// HandleUsed takes in that the peer has sealed a packet with s for the first
+// time.
+func (c *Context) HandleUsed(now time.Time, s *Session, acts []Action) []Action {
+	c.enter(now, acts)
+	c.used(s)
+	return c.leave()
+}
+
+func (c *Context) used(s *Session) {
+	s.heardAt = c.now
+	if s.initiated || s.open2 == nil {
+		return
+	}
+	s.used.Store(true)
+	s.open2 = nil
+	c.announce.acked(s.sequence)
+	c.adopt(s)
+}
+
+// adopt makes s the session that packets are sealed with, unless it and the
+// current one come of two Opens at the same time: then both ends keep the one
+// whose initiator has the lesser key.
+func (c *Context) adopt(s *Session) {
+	cur := c.sessions.current
+	if cur.usable(c.now) && cur.initiated != s.initiated && s.created.Sub(cur.created).Abs() < tieWindow {
+		mineWins := c.cfg.Identity.Public.Less(c.cfg.Peer)
+		if s.initiated != mineWins {
+			return
+		}
+	}
+	c.sessions.current = s
+	c.event(Event{Kind: EventSession, Detail: s.local.String()})
+	if c.term != nil {
+		c.setPath()
+	}
+}
