@@ -7,7 +7,8 @@ import (
 )
 
 // An Action is something the owner of a Machine has to do. It is one of
-// SendPoll, SendReport, SetPrimary, ResetTimer, Transition and TestFailed.
+// SendPoll, SendReport, SetPrimary, Duplicate, ResetTimer, Transition and
+// TestFailed.
 type Action interface{ action() }
 
 // SendPoll asks for a Poll (§5.4) over a pair.
@@ -53,6 +54,13 @@ type Transition struct {
 	Pair locator.Pair
 }
 
+// Duplicate says that packets are to go over To, a pair under test, as well as
+// over the primary: what is unconfirmed at once, and from now on all that is
+// sent. "One approach is to rely on data packets" (§5.4): if the primary is dead,
+// the data has arrived when the answer does; if not, upper layers see duplicates.
+// The zero pair ends it, and so does SetPrimary.
+type Duplicate struct{ To locator.Pair }
+
 // ResetTimer says that the primary is known to work: what was sent before that
 // instant counts as confirmed ("Reset timer").
 type ResetTimer struct{ Before time.Time }
@@ -71,3 +79,4 @@ func (SetPrimary) action() {}
 func (Transition) action() {}
 func (TestFailed) action() {}
 func (ResetTimer) action() {}
+func (Duplicate) action()  {}

@@ -8,6 +8,12 @@ import (
 
 // An exploration goes through the pairs one after another (§5.3: MUST be
 // sequential, with exponential back-off) until one answers.
+//
+// While it lasts the primary may be in doubt: it has not confirmed what was sent
+// on it, but that may be a lost packet. It is polled several times, and left only
+// when all these Polls have gone unanswered; meanwhile packets go over the pair
+// under test as well (Duplicate), so that taking one's time costs the application
+// nothing.
 type exploration struct {
 	// cause is what began it, startedAt when.
 	cause     Event
@@ -16,10 +22,20 @@ type exploration struct {
 	failed failure
 	// round counts the passes over all pairs since the last success or news.
 	round int
-	// testing is the pair under test; id names its Poll.
+	// testing is the pair under test; id names its Poll. deadline is when the next
+	// pair has its turn.
 	testing          locator.Pair
 	id               uint64
 	sentAt, deadline time.Time
+	// doubt says that the primary is in doubt: it was polled tries times, is to be
+	// polled again at againAt, and is given up at condemnAt.
+	doubt              bool
+	tries              int
+	againAt, condemnAt time.Time
+	// carries says that packets go with the tests.
+	carries bool
+	// verified is a pair that answered while the primary was in doubt.
+	verified locator.Pair
 	// retryAt is when the next round begins.
 	retryAt time.Time
 }
@@ -27,22 +43,103 @@ type exploration struct {
 // stop keeps what later explorations need: when we last tested.
 func (x *exploration) stop() { *x = exploration{sentAt: x.sentAt, failed: x.failed} }
 
-// begin starts an exploration with the test of p.
-func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, acts []Action) []Action {
+// next returns when something is to be done, zero for never.
+func (x *exploration) next() time.Time {
+	return earliest(x.deadline, earliest(x.againAt, x.condemnAt))
+}
+
+// begin starts an exploration. doubt says that the primary itself is to be
+// tested; then p is only what to test besides, and may be zero.
+func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, acts []Action) []Action {
 	x := &m.explore
-	x.cause, x.startedAt, x.round, x.retryAt = cause, now, 0, time.Time{}
+	*x = exploration{cause: cause, startedAt: now, failed: x.failed, sentAt: x.sentAt}
+	x.doubt = doubt && m.primary.IsValid()
+	x.carries = cause == Timer || cause == ICMP || cause == PeerPoll || cause == DeletePair
 	if p := m.pairs[m.primary]; p != nil {
 		x.failed = failure{m.primary, p.iface}
 	}
 	m.clearTried()
+	if x.doubt {
+		m.pairs[m.primary].tried = true
+		if !p.IsValid() || p == m.primary {
+			acts = m.set(TestingPrimary, cause, m.primary, acts)
+			return m.pollPrimary(now, acts)
+		}
+		x.againAt = now.Add(leastWait)
+	}
 	acts = m.set(TestingPrimary, cause, p, acts)
 	return m.sendTest(now, p, acts)
+}
+
+// pollPrimary polls the primary, which is in doubt.
+func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
+	x, p := &m.explore, m.pairs[m.primary]
+	x.tries++
+	x.againAt = time.Time{}
+	if x.tries < m.timers.Tries {
+		x.againAt = now.Add(m.timers.gap(m.primaryRTT()))
+	} else {
+		x.condemnAt = now.Add(m.timers.pollTimer(p.rtt, m.bestRTT()))
+	}
+	poll := m.poll(now, m.primary, true, true)
+	if x.tries == 1 && !x.testing.IsValid() {
+		x.testing, x.sentAt, x.id = m.primary, now, poll.ID
+		x.deadline = now.Add(m.firstLead())
+	}
+	return append(acts, poll)
+}
+
+// firstLead returns when the first other pair has its turn. Who explores only
+// because the peer does has no doubt of its own, and gives the primary time to
+// answer.
+func (m *Machine) firstLead() time.Duration {
+	r := m.primaryRTT()
+	if m.explore.cause == PeerPoll {
+		return m.timers.pollTimer(r, m.bestRTT())
+	}
+	return m.timers.lead(r)
+}
+
+// condemn: the primary has not answered any of its Polls. It failed.
+func (m *Machine) condemn(now time.Time, acts []Action) []Action {
+	x := &m.explore
+	x.doubt, x.againAt, x.condemnAt = false, time.Time{}, time.Time{}
+	if p := m.pairs[m.primary]; p != nil {
+		p.tested(now, false)
+	}
+	acts = append(acts, TestFailed{Pair: m.primary, After: now.Sub(x.startedAt)})
+	switch {
+	case x.verified.IsValid():
+		return m.operational(now, x.verified, TestOK, acts)
+	case x.testing == m.primary || !x.testing.IsValid():
+		return m.tryNext(now, TestFail, acts)
+	}
+	return acts
+}
+
+// advance does what is due in an exploration.
+func (m *Machine) advance(now time.Time, acts []Action) []Action {
+	x := &m.explore
+	if due(x.againAt, now) {
+		acts = m.pollPrimary(now, acts)
+	}
+	if due(x.condemnAt, now) {
+		acts = m.condemn(now, acts)
+	}
+	if m.state != TestingPrimary || !due(x.deadline, now) {
+		return acts
+	}
+	x.deadline = time.Time{}
+	if x.doubt && x.testing == m.primary {
+		return m.tryNext(now, TestFail, acts) // its turn is over, but not its chance
+	}
+	return m.testFail(now, acts)
 }
 
 // retry starts the next round. Deviation: Figure 2 leaves NO PRIMARY by Add
 // pair only; see the package comment.
 func (m *Machine) retry(now time.Time, acts []Action) []Action {
-	m.explore.retryAt = time.Time{}
+	m.explore.retryAt, m.explore.carries = time.Time{}, false
 	m.clearTried()
 	p := m.next(now)
 	if !p.IsValid() {
@@ -75,7 +172,8 @@ func (m *Machine) clearTried() {
 	}
 }
 
-// sendTest polls p and waits for the answer ("Send test").
+// sendTest polls k and waits for the answer ("Send test"). If the primary is in
+// doubt or gone, packets go too.
 func (m *Machine) sendTest(now time.Time, k locator.Pair, acts []Action) []Action {
 	p := m.pairs[k]
 	p.tried = true
@@ -85,5 +183,18 @@ func (m *Machine) sendTest(now time.Time, k locator.Pair, acts []Action) []Actio
 	poll := m.poll(now, k, true, true)
 	poll.Round = x.round
 	x.id = poll.ID
-	return append(acts, poll)
+	acts = append(acts, poll)
+	if x.carries {
+		acts = m.duplicate(k, acts)
+	}
+	return acts
+}
+
+// duplicate has packets go over p too; the zero pair ends it.
+func (m *Machine) duplicate(p locator.Pair, acts []Action) []Action {
+	if p == m.second {
+		return acts
+	}
+	m.second = p
+	return append(acts, Duplicate{p})
 }

@@ -24,7 +24,7 @@ func (m *Machine) Connect(now time.Time, want locator.Pair, acts []Action) []Act
 	if !want.IsValid() {
 		return acts
 	}
-	return m.begin(now, Connect, want, acts)
+	return m.begin(now, Connect, want, false, acts)
 }
 
 // Connected reports whether the machine has left its start.
@@ -80,7 +80,7 @@ func (m *Machine) addPair(now time.Time, p locator.Pair, acts []Action) []Action
 	if m.state != NoPrimary {
 		return acts
 	}
-	return m.begin(now, AddPair, p, acts)
+	return m.begin(now, AddPair, p, false, acts)
 }
 
 // deletePair acts on the loss of the primary pair or the one under test.
@@ -95,11 +95,32 @@ func (m *Machine) deletePair(now time.Time, old map[locator.Pair]*pair, acts []A
 	case m.state == PrimaryOperational && primary:
 		m.clearTried()
 		if next := m.next(now); next.IsValid() {
-			return m.begin(now, DeletePair, next, acts)
+			return m.begin(now, DeletePair, next, false, acts)
 		}
 		return m.giveUp(now, DeletePair, acts)
-	case m.state == TestingPrimary && gone(m.explore.testing):
+	case m.state == TestingPrimary:
+		return m.deleteUnderTest(now, primary, gone, acts)
+	}
+	return acts
+}
+
+// deleteUnderTest is deletePair while an exploration lasts.
+func (m *Machine) deleteUnderTest(now time.Time, primary bool, gone func(locator.Pair) bool, acts []Action) []Action {
+	x := &m.explore
+	if primary {
+		x.doubt, x.againAt, x.condemnAt = false, time.Time{}, time.Time{}
+		x.cause, x.carries = DeletePair, true
+	}
+	if gone(x.verified) {
+		x.verified = locator.Pair{}
+	}
+	switch {
+	case primary && x.verified.IsValid():
+		return m.operational(now, x.verified, TestOK, acts)
+	case gone(x.testing) || primary && !x.testing.IsValid():
 		return m.tryNext(now, DeletePair, acts)
+	case primary:
+		acts = m.duplicate(x.testing, acts)
 	}
 	return acts
 }
@@ -113,10 +134,18 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, current bool, acts []Act
 	if m.state == PrimaryOperational || !current {
 		return acts
 	}
-	doubt := m.explore.cause == Timer || m.explore.cause == ICMP
-	if p == m.primary && doubt {
+	x := &m.explore
+	if p == m.primary && (x.cause == Timer || x.cause == ICMP) {
 		m.stats.FalseAlarms++
 		m.alarms++
+	}
+	if x.doubt && p != m.primary {
+		// Found a way; but is the old one gone?
+		if !x.verified.IsValid() {
+			x.verified = p
+		}
+		x.testing, x.deadline = locator.Pair{}, time.Time{}
+		return acts
 	}
 	return m.operational(now, p, TestOK, acts)
 }
@@ -125,8 +154,8 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, current bool, acts []Act
 // pair lately have arrived. sample, if not zero, is a round-trip time.
 func (m *Machine) HandleFeedback(now time.Time, sample time.Duration, acts []Action) []Action {
 	p := m.pairs[m.primary]
-	if p == nil {
-		return acts
+	if p == nil || m.second.IsValid() {
+		return acts // no primary, or no telling which pair it was
 	}
 	if sample > 0 {
 		p.rtt.sample(sample)
@@ -158,25 +187,39 @@ func (m *Machine) testFail(now time.Time, acts []Action) []Action {
 	return m.tryNext(now, TestFail, acts)
 }
 
-// tryNext tests the next pair, or gives up if the last one was the Last.
+// tryNext tests the next pair, or gives up if the last one was the Last. A primary
+// in doubt may yet answer.
 func (m *Machine) tryNext(now time.Time, e Event, acts []Action) []Action {
 	if next := m.next(now); next.IsValid() {
 		return m.sendTest(now, next, acts)
 	}
+	if x := &m.explore; x.doubt {
+		x.testing, x.deadline = locator.Pair{}, time.Time{}
+		return acts
+	}
 	return m.giveUp(now, e, acts)
 }
 
-// HandleHint takes in a sign of trouble on pair p that nothing vouches for: an
-// ICMP error that quotes what we sent, or a send error. It is only a reason to
-// test (§3.3); a test that could not even be sent has failed.
-func (m *Machine) HandleHint(now time.Time, p locator.Pair, acts []Action) []Action {
+// HandleSendError takes in that the kernel would not send on p. A test that could
+// not even be sent has failed; a packet is a reason to test, as with ICMP (§3.3).
+func (m *Machine) HandleSendError(now time.Time, p locator.Pair, acts []Action) []Action {
+	x := &m.explore
 	switch {
-	case m.state == TestingPrimary && p == m.explore.testing:
+	case m.state == TestingPrimary && x.doubt && p == m.primary:
+		return m.condemn(now, acts)
+	case m.state == TestingPrimary && p == x.testing:
 		return m.testFail(now, acts)
-	case m.state == PrimaryOperational && p == m.primary && now.Sub(m.explore.sentAt) >= m.SendTimer():
-		return m.suspect(now, ICMP, acts)
 	}
-	return acts
+	return m.HandleHint(now, p, acts)
+}
+
+// HandleHint takes in a sign of trouble on p that nothing vouches for: an ICMP
+// error that quotes what we sent. It is only a reason to test (§3.3).
+func (m *Machine) HandleHint(now time.Time, p locator.Pair, acts []Action) []Action {
+	if m.state != PrimaryOperational || p != m.primary || now.Sub(m.explore.sentAt) < m.SendTimer() {
+		return acts
+	}
+	return m.suspect(now, ICMP, acts)
 }
 
 // Want asks for another primary pair, which is tested first (Policy change).
@@ -184,13 +227,13 @@ func (m *Machine) Want(now time.Time, p locator.Pair, acts []Action) []Action {
 	if m.state != PrimaryOperational || p == m.primary || m.pairs[p] == nil {
 		return acts
 	}
-	return m.begin(now, PolicyChange, p, acts)
+	return m.begin(now, PolicyChange, p, false, acts)
 }
 
 // suspect tests the primary pair itself.
 func (m *Machine) suspect(now time.Time, cause Event, acts []Action) []Action {
 	m.stats.Suspicions++
-	return m.begin(now, cause, m.primary, acts)
+	return m.begin(now, cause, m.primary, true, acts)
 }
 
 // operational ends an exploration: p is known to work.
@@ -200,6 +243,7 @@ func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, act
 		m.alarms = 0
 	}
 	acts = m.use(p, Reason{cause, evidence}, acts)
+	acts = m.duplicate(locator.Pair{}, acts)
 	m.confirmedAt = now
 	m.explore.stop()
 	acts = m.set(PrimaryOperational, evidence, p, acts)
@@ -210,6 +254,7 @@ func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, act
 func (m *Machine) giveUp(now time.Time, e Event, acts []Action) []Action {
 	m.explore.testing = locator.Pair{}
 	acts = m.use(locator.Pair{}, Reason{m.explore.cause, e}, acts)
+	acts = m.duplicate(locator.Pair{}, acts)
 	acts = m.set(NoPrimary, e, locator.Pair{}, acts)
 	m.explore.retryAt = now.Add(m.timers.backoff(m.explore.round, m.backoffCap(now), m.random()))
 	m.explore.round++

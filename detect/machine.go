@@ -22,7 +22,9 @@ type Machine struct {
 	// primary is what outgoing packets use. It is zero when no pair is known to
 	// work, and may differ from the pair under test.
 	primary locator.Pair
-	pairs   map[locator.Pair]*pair
+	// second is the pair under test that packets go over too.
+	second locator.Pair
+	pairs  map[locator.Pair]*pair
 	// order holds the keys of pairs by rank, best first.
 	order []locator.Pair
 
@@ -107,6 +109,9 @@ func (m *Machine) SendTimer() time.Duration {
 	return m.timers.sendTimer(m.primaryRTT(), 0)
 }
 
+// RTT returns the smoothed round-trip time of the primary pair.
+func (m *Machine) RTT() time.Duration { return m.primaryRTT().smoothed }
+
 func (m *Machine) primaryRTT() rtt {
 	if p := m.pairs[m.primary]; p != nil {
 		return p.rtt
@@ -121,7 +126,7 @@ func (m *Machine) Deadline() time.Time {
 	case PrimaryOperational:
 		d = earliest(d, m.checkAt)
 	case TestingPrimary:
-		d = earliest(d, m.explore.deadline)
+		d = earliest(d, m.explore.next())
 	case NoPrimary:
 		d = earliest(d, m.explore.retryAt)
 	}
@@ -174,8 +179,8 @@ func (m *Machine) HandleTimeout(now time.Time, acts []Action) []Action {
 	case m.state == PrimaryOperational && due(m.checkAt, now):
 		m.checkAt = time.Time{}
 		return m.suspect(now, Timer, acts)
-	case m.state == TestingPrimary && due(m.explore.deadline, now):
-		return m.testFail(now, acts)
+	case m.state == TestingPrimary:
+		return m.advance(now, acts)
 	case m.state == NoPrimary && due(m.explore.retryAt, now):
 		return m.retry(now, acts)
 	}
@@ -204,7 +209,7 @@ func (m *Machine) use(p locator.Pair, r Reason, acts []Action) []Action {
 		m.stats.Switches++
 	}
 	acts = append(acts, SetPrimary{From: m.primary, To: p, Reason: r})
-	m.primary = p
+	m.primary, m.second = p, locator.Pair{}
 	m.checkAt = time.Time{}
 	return acts
 }

@@ -170,14 +170,18 @@ func (m *Machine) answer(now time.Time, k locator.Pair, move bool, acts []Action
 		return acts
 	}
 	recent := now.Add(-m.timers.pollTimer(m.pairs[k].rtt, m.bestRTT()))
-	satisfied := m.state == PrimaryOperational && k == m.primary && m.confirmedAt.After(recent)
-	if !move || satisfied || m.polls.pending(k, recent) {
+	x := &m.explore
+	satisfied := m.state == PrimaryOperational && k == m.primary && m.confirmedAt.After(recent) ||
+		m.state == TestingPrimary && x.verified.IsValid()
+	switch {
+	case !move || satisfied || m.polls.pending(k, recent):
 		return append(acts, m.poll(now, k, false, false))
+	case m.state != TestingPrimary:
+		return m.begin(now, PeerPoll, k, true, acts)
+	case x.doubt && k == m.primary:
+		return append(acts, m.poll(now, k, true, true))
 	}
-	if m.state == TestingPrimary {
-		// The peer is heard here: a better guess than the one under test, whose
-		// answer may still come.
-		return m.sendTest(now, k, acts)
-	}
-	return m.begin(now, PeerPoll, k, acts)
+	// The peer is heard here: a better guess than the one under test, whose answer
+	// may still come.
+	return m.sendTest(now, k, acts)
 }

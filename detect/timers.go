@@ -15,6 +15,12 @@ type Timers struct {
 	// InitialRTT stands for the round-trip time of a pair while no pair's is
 	// known.
 	InitialRTT time.Duration
+	// Lead bounds how long after the Poll of a primary in doubt the first other
+	// pair has its turn: a quarter of the round-trip time, at most Lead.
+	Lead time.Duration
+	// Tries is how many Polls of a primary in doubt must go unanswered before it
+	// is left.
+	Tries int
 	// Backoff is the wait after the first round in which no pair answered. It
 	// doubles with every round up to BackoffCap while there is something to
 	// send, else up to IdleCap.
@@ -28,18 +34,21 @@ var (
 	Fast = Timers{
 		Margin: 10 * time.Millisecond, Floor: 5 * time.Millisecond, Ceiling: 2 * time.Second,
 		ReportDelay: 10 * time.Millisecond, InitialRTT: 50 * time.Millisecond,
+		Lead: 25 * time.Millisecond, Tries: 2,
 		Backoff: 25 * time.Millisecond, BackoffCap: 400 * time.Millisecond, IdleCap: 30 * time.Second,
 	}
 	// Balanced is the default.
 	Balanced = Timers{
 		Margin: 25 * time.Millisecond, Floor: 10 * time.Millisecond, Ceiling: 3 * time.Second,
 		ReportDelay: 20 * time.Millisecond, InitialRTT: 100 * time.Millisecond,
+		Lead: 50 * time.Millisecond, Tries: 4,
 		Backoff: 50 * time.Millisecond, BackoffCap: 400 * time.Millisecond, IdleCap: 30 * time.Second,
 	}
 	// Gentle is for links with much jitter and loss.
 	Gentle = Timers{
 		Margin: 200 * time.Millisecond, Floor: 100 * time.Millisecond, Ceiling: 5 * time.Second,
 		ReportDelay: 100 * time.Millisecond, InitialRTT: 300 * time.Millisecond,
+		Lead: 250 * time.Millisecond, Tries: 6,
 		Backoff: 200 * time.Millisecond, BackoffCap: time.Second, IdleCap: 60 * time.Second,
 	}
 	// REAP has the constants of RFC 5534 §8: Send Timeout 15 s, Keepalive
@@ -48,6 +57,7 @@ var (
 	REAP = Timers{
 		Margin: 15 * time.Second, Floor: 15 * time.Second, Ceiling: 15 * time.Second,
 		ReportDelay: 5 * time.Second, InitialRTT: 500 * time.Millisecond,
+		Lead: 500 * time.Millisecond, Tries: 4,
 		Backoff: 500 * time.Millisecond, BackoffCap: 60 * time.Second, IdleCap: 60 * time.Second,
 	}
 )
@@ -81,6 +91,21 @@ func (t Timers) pollTimer(r, best rtt) time.Duration {
 		return min(2*best.smoothed+max(4*best.variation, margin), pollCeiling)
 	}
 	return min(t.InitialRTT, pollCeiling)
+}
+
+// leastWait is the least time between two Polls to one peer in an exploration.
+const leastWait = time.Millisecond
+
+// lead returns how long the Poll of a primary in doubt, with round-trip time r,
+// is ahead of the first other pair's. It may be less than a round trip, since the
+// primary has failed one test already: the packets that went unconfirmed.
+func (t Timers) lead(r rtt) time.Duration {
+	return min(max(r.smoothed/4, leastWait), t.Lead)
+}
+
+// gap returns the time between two Polls of a primary in doubt.
+func (t Timers) gap(r rtt) time.Duration {
+	return min(max(r.smoothed/2, 2*leastWait), pollCeiling)
 }
 
 // backoff returns the wait after a round without an answer, jittered by up to a

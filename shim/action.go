@@ -10,7 +10,7 @@ import (
 )
 
 // An Action is something the owner of a Context has to do. It is one of Send,
-// SetPath, Register, Unregister and Event.
+// SetPath, Resend, Register, Unregister and Event.
 type Action interface{ action() }
 
 // Send asks for a datagram to be sent over a pair. Datagram is the receiver's.
@@ -23,6 +23,16 @@ type Send struct {
 // SetPath gives the packet path a new snapshot. A nil Path means that there is
 // no pair to send on: packets are to wait.
 type SetPath struct{ Path *Path }
+
+// Resend asks for the packets sent since then that are not known to have arrived
+// (Ring.Unconfirmed) to be sent again over a pair, spaced as they were at first.
+type Resend struct {
+	Session *Session
+	Hop     Hop
+	Term    *Term
+	// Since is relative to the base.
+	Since time.Duration
+}
 
 // Register says that datagrams with Tag are for this Context. Session is nil
 // while only an Open 2 can come.
@@ -85,6 +95,7 @@ type Event struct {
 
 func (Send) action()       {}
 func (SetPath) action()    {}
+func (Resend) action()     {}
 func (Register) action()   {}
 func (Unregister) action() {}
 func (Event) action()      {}

@@ -46,6 +46,8 @@ type Context struct {
 	seen int64
 	// last is the pair that last was primary.
 	last locator.Pair
+	// second is the pair under test that packets go over too.
+	second locator.Pair
 
 	locals     []locator.Local
 	remotes    remotes
@@ -176,10 +178,17 @@ func (c *Context) setCandidates() {
 	c.refreshPath()
 }
 
+// Quiet reports whether nothing is under way to or from the peer, as far as the
+// loop has seen.
+func (c *Context) Quiet() bool {
+	t := c.term
+	return !c.Marks.awake.Load() && (t == nil || t.unconfirmed.Load() == 0 && t.unreported.Load() == 0)
+}
+
 // HandleSendError takes in that the kernel would not send on a pair.
 func (c *Context) HandleSendError(now time.Time, p locator.Pair, acts []Action) []Action {
 	c.enter(now, acts)
-	c.perform(c.machine.HandleHint(now, p, nil))
+	c.perform(c.machine.HandleSendError(now, p, nil))
 	return c.leave()
 }
 
@@ -199,14 +208,33 @@ func (c *Context) Close(now time.Time, acts []Action) []Action {
 	return c.leave()
 }
 
-// setPath tells the packet path what the primary pair and the session are now.
+// setPath tells the packet path what the primary pair, the one under test and the
+// session are now. Without a primary, packets go with the test alone.
 func (c *Context) setPath() {
-	p, s := c.machine.Primary(), c.sessions.current
-	if !p.IsValid() || c.term == nil || !s.usable(c.now) {
+	s := c.sessions.current
+	p, second := c.hop(c.machine.Primary()), c.hop(c.second)
+	if !p.Pair.IsValid() {
+		p, second = second, Hop{}
+	}
+	if !p.Pair.IsValid() || !s.usable(c.now) {
 		c.do(SetPath{})
 		return
 	}
-	c.do(SetPath{&Path{Session: s, Pair: p, Interface: c.interfaces[p], Term: c.term}})
+	if c.term == nil {
+		c.newTerm()
+	}
+	c.do(SetPath{&Path{Session: s, Hop: p, Second: second, Term: c.term}})
+}
+
+func (c *Context) hop(p locator.Pair) Hop { return Hop{Pair: p, Interface: c.interfaces[p]} }
+
+// newTerm begins a term with what the session has come to.
+func (c *Context) newTerm() {
+	c.seen = 0
+	c.term = &Term{session: c.sessions.current, startedAt: c.now}
+	if s := c.sessions.current; s != nil {
+		c.term.first = s.next.Load()
+	}
 }
 
 // refreshPath gives the packet path a new snapshot when the interface of the

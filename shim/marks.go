@@ -10,11 +10,19 @@ import (
 // A Path is the immutable snapshot with which the packet path sends to a peer.
 type Path struct {
 	Session *Session
-	// Pair is the primary pair, Interface the index of its local locator's.
+	// Hop is the primary pair.
+	Hop
+	// Second is a pair under test over which packets go as well, so that nothing
+	// is lost whichever of the two works; zero if there is none.
+	Second Hop
+	// Term takes the stamps while the pair is primary.
+	Term *Term
+}
+
+// A Hop is a pair and the index of the interface that has its local locator.
+type Hop struct {
 	Pair      locator.Pair
 	Interface uint32
-	// Term takes the stamps while Pair is primary.
-	Term *Term
 }
 
 // Marks are what the packet path leaves for the loop about a peer, whatever the

@@ -18,6 +18,8 @@ func (c *Context) perform(acts []detect.Action) {
 			c.sendReport(a.Pair)
 		case detect.SetPrimary:
 			c.setPrimary(a)
+		case detect.Duplicate:
+			c.duplicate(a.To)
 		case detect.ResetTimer:
 			if c.term != nil {
 				limit := c.since(a.Before)
@@ -50,15 +52,42 @@ func (c *Context) silentFor() time.Duration {
 	return c.now.Sub(t)
 }
 
+// maxResendAge bounds how far back packets are sent again.
+const maxResendAge = time.Second
+
+// duplicate sends packets over p too, from the unconfirmed ones on; the zero pair
+// ends it.
+func (c *Context) duplicate(p locator.Pair) {
+	c.second = p
+	if p.IsValid() {
+		c.resend(p)
+	}
+	c.setPath()
+}
+
+// resend sends again over p what may have been lost on the primary: all since the
+// last evidence, less a round trip (DESIGN §7).
+func (c *Context) resend(p locator.Pair) {
+	if !c.sessions.current.usable(c.now) {
+		return
+	}
+	now := c.since(c.now)
+	since := now - maxResendAge
+	if t := c.term; t != nil {
+		since = max(since, time.Duration(t.confirmed.Load())-c.machine.RTT())
+	}
+	c.do(Resend{Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: since})
+}
+
 // setPrimary starts a new term.
 func (c *Context) setPrimary(a detect.SetPrimary) {
-	c.term, c.seen = nil, 0
+	if a.To.IsValid() && a.To != c.second && a.From.IsValid() {
+		c.resend(a.To)
+	}
+	c.term, c.second = nil, locator.Pair{}
 	if a.To.IsValid() {
 		c.last = a.To
-		c.term = &Term{session: c.sessions.current, startedAt: c.now}
-		if s := c.sessions.current; s != nil {
-			c.term.first = s.next.Load()
-		}
+		c.newTerm()
 	}
 	c.setPath()
 	c.event(Event{Kind: EventSwitch, Pair: a.To, Old: a.From, Cause: a.Reason.String()})

@@ -13,6 +13,9 @@ import (
 	wgtun "golang.zx2c4.com/wireguard/tun"
 )
 
+// cloneDevice is what TUN devices are made from (Documentation/networking/tuntap.rst).
+const cloneDevice = "/dev/net/tun"
+
 // Config says what a Kernel device is to look like.
 type Config struct {
 	// Name is the interface's, at most 15 bytes.
@@ -38,7 +41,11 @@ func Open(c Config) (*Kernel, error) {
 	if _, err := net.InterfaceByName(c.Name); err == nil {
 		return nil, fmt.Errorf("interface %s exists already: choose another name in the configuration (interface = \"…\"), or remove it with 'ip link delete %s'", c.Name, c.Name)
 	}
-	dev, err := wgtun.CreateTUN(c.Name, c.MTU)
+	// CreateTUN says that it is missing in words of its own.
+	if _, err := os.Stat(cloneDevice); err != nil {
+		return nil, explain(c.Name, err)
+	}
+	dev, err := create(c.Name)
 	if err != nil {
 		return nil, explain(c.Name, err)
 	}
@@ -47,18 +54,35 @@ func Open(c Config) (*Kernel, error) {
 		k.Close()
 		return nil, err
 	}
-	// Its own events are not needed, but somebody has to take them.
-	go func() {
-		for range dev.Events() {
-		}
-	}()
 	return k, nil
+}
+
+// create makes a device of that name, which must be new. wireguard/tun drives its
+// offloads, but does not watch it: what its watcher says of the interface is not
+// needed, and a hiccup of that would end the node.
+func create(name string) (wgtun.Device, error) {
+	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	ifr, err := unix.NewIfreq(name)
+	if err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR | unix.IFF_TUN_EXCL)
+	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	dev, _, err := wgtun.CreateUnmonitoredTUNFromFD(fd)
+	return dev, err
 }
 
 func explain(name string, err error) error {
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENODEV):
-		return fmt.Errorf("no /dev/net/tun: load the kernel module with 'modprobe tun', or give the container the device: %w", err)
+		return fmt.Errorf("cannot open "+cloneDevice+": load the kernel module with 'modprobe tun', or give the container the device: %w", err)
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("may not make TUN device %s: run as root or with CAP_NET_ADMIN: %w", name, err)
 	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EINVAL):
@@ -73,6 +97,9 @@ func (k *Kernel) configure(c Config) error {
 		return fmt.Errorf("tun: %s: %w", c.Name, err)
 	}
 	k.index = link.Attrs().Index
+	if err := netlink.LinkSetMTU(link, c.MTU); err != nil {
+		return fmt.Errorf("tun: MTU %d of %s: %w", c.MTU, c.Name, err)
+	}
 	for _, a := range c.Addresses {
 		// An address of one's own needs no duplicate address detection.
 		addr := &netlink.Addr{IPNet: ipNet(a)}

@@ -85,7 +85,6 @@ func (l *looper) event(p *peer, e shim.Event) {
 			level = slog.LevelWarn
 		}
 	case shim.EventSwitch:
-		p.counters.switches.Add(1)
 		level = slog.LevelInfo
 	case shim.EventSession, shim.EventClose, shim.EventLocators:
 		level = slog.LevelInfo

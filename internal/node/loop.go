@@ -58,8 +58,10 @@ func (l *looper) expire() {
 			return
 		}
 		p := l.deadlines[0]
+		l.resendDue(p, l.since(now))
 		l.acts = p.context.HandleTimeout(now, l.acts[:0])
 		l.perform(p)
+		l.releaseRing(p, now)
 	}
 }
 
@@ -179,6 +181,8 @@ func (l *looper) perform(p *peer) {
 			if a.Path != nil {
 				l.release(p, a.Path)
 			}
+		case shim.Resend:
+			l.resend(p, a)
 		case shim.Register:
 			l.tags.Store(a.Tag, &target{peer: p, session: a.Session})
 		case shim.Unregister:
@@ -188,7 +192,40 @@ func (l *looper) perform(p *peer) {
 		}
 	}
 	clear(l.acts)
-	l.deadlines.set(p, p.context.Deadline())
+	l.schedule(p)
+}
+
+// schedule sets when the loop has to see to p again.
+func (l *looper) schedule(p *peer) {
+	d := p.context.Deadline()
+	for _, t := range []time.Time{p.resender.next(l.base, time.Now()), p.releaseAt} {
+		if d.IsZero() || !t.IsZero() && t.Before(d) {
+			d = t
+		}
+	}
+	l.deadlines.set(p, d)
+}
+
+// releaseRing gives back the memory of a peer's ring when it has been quiet for
+// some time.
+func (l *looper) releaseRing(p *peer, now time.Time) {
+	switch quiet := p.context.Quiet(); {
+	case !quiet:
+		p.releaseAt = time.Time{}
+	case p.releaseAt.IsZero():
+		p.ringMu.Lock()
+		held := p.ring.Len() > 0
+		p.ringMu.Unlock()
+		if held {
+			p.releaseAt = now.Add(ringIdle)
+		}
+	case !now.Before(p.releaseAt):
+		p.releaseAt = time.Time{}
+		p.ringMu.Lock()
+		p.ring.Release()
+		p.ringMu.Unlock()
+	}
+	l.schedule(p)
 }
 
 // send sends one control datagram. An error is news for the context.

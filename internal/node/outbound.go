@@ -44,6 +44,8 @@ type sealer struct {
 	node  *Node
 	msgs  []underlay.Message
 	peers []*peer
+	// held is the peer whose ring is locked.
+	held *peer
 }
 
 func (n *Node) newSealer() *sealer { return &sealer{node: n} }
@@ -73,27 +75,56 @@ func (o *sealer) add(now time.Duration, buf []byte, from, to int) {
 	o.seal(now, p, path, buf, from, to)
 }
 
-// seal seals a packet for a path.
+// seal seals a packet for a path, and a copy for the pair under test if there is
+// one.
 func (o *sealer) seal(now time.Duration, p *peer, path *shim.Path, buf []byte, from, to int) {
-	path.Term.Sent(now, &p.context.Marks, buf[from:to])
-	size := to - from
-	datagram, ok := path.Session.SealPacket(buf[:cap(buf)], from, to)
+	pkt := buf[from:to]
+	path.Term.Sent(now, &p.context.Marks, pkt)
+	o.hold(p)
+	p.ring.Push(now, pkt)
+	p.counters.outPackets.Add(1)
+	p.counters.outBytes.Add(uint64(len(pkt)))
+	o.node.touch(p)
+	if path.Second.Pair.IsValid() {
+		b := sealable(pkt)
+		o.sealOver(p, path.Session, path.Second, b, shim.Headroom, len(b))
+	}
+	o.sealOver(p, path.Session, path.Hop, buf, from, to)
+}
+
+// sealOver seals a packet to be sent over one pair.
+func (o *sealer) sealOver(p *peer, s *shim.Session, hop shim.Hop, buf []byte, from, to int) {
+	datagram, ok := s.SealPacket(buf[:cap(buf)], from, to)
 	if !ok {
 		o.node.drop(shim.DropNoSession)
-		o.node.touch(p)
 		return
 	}
-	p.counters.outPackets.Add(1)
-	p.counters.outBytes.Add(uint64(size))
-	o.node.touch(p)
 	o.msgs = append(o.msgs, underlay.Message{
-		Buf: datagram, Local: path.Pair.Local, Interface: path.Interface, Remote: path.Pair.Remote,
+		Buf: datagram, Local: hop.Pair.Local, Interface: hop.Interface, Remote: hop.Pair.Remote,
 	})
 	o.peers = append(o.peers, p)
 }
 
+// hold locks the ring of p, once for a run of packets to the same peer.
+func (o *sealer) hold(p *peer) {
+	if o.held == p {
+		return
+	}
+	o.release()
+	p.ringMu.Lock()
+	o.held = p
+}
+
+func (o *sealer) release() {
+	if o.held != nil {
+		o.held.ringMu.Unlock()
+		o.held = nil
+	}
+}
+
 // flush sends what was collected.
 func (o *sealer) flush() {
+	o.release()
 	if len(o.msgs) == 0 {
 		return
 	}

@@ -22,20 +22,26 @@ type peer struct {
 	// sendFailed says that the loop is yet to be told of a send error.
 	sendFailed atomic.Bool
 
+	// ring holds what was sent lately.
+	ringMu sync.Mutex
+	ring   shim.Ring
+
 	counters counters
 
 	// Owned by the loop.
 	deadline  time.Time
 	heapIndex int
-	sendError error
+	resender  resender
+	// releaseAt is when the ring's memory goes, if the peer stays quiet.
+	releaseAt time.Time
 }
 
 // counters count packets and the bytes of inner packets.
 type counters struct {
-	outPackets, outBytes   atomic.Uint64
-	inPackets, inBytes     atomic.Uint64
-	outControl, inControl  atomic.Uint64
-	waited, switches, lost atomic.Uint64
+	outPackets, outBytes  atomic.Uint64
+	inPackets, inBytes    atomic.Uint64
+	outControl, inControl atomic.Uint64
+	waited, resent        atomic.Uint64
 }
 
 const (
@@ -56,8 +62,7 @@ type queue struct {
 // push adds a copy of pkt, with room around it to be sealed in place. It returns
 // how many packets had to go.
 func (q *queue) push(pkt []byte) (dropped int) {
-	b := make([]byte, shim.Headroom+len(pkt), shim.Headroom+len(pkt)+shim.Tailroom)
-	copy(b[shim.Headroom:], pkt)
+	b := sealable(pkt)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.packets = append(q.packets, b)

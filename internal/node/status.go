@@ -72,6 +72,7 @@ type Counters struct {
 	OutControl  uint64 `json:"out_control"`
 	InControl   uint64 `json:"in_control"`
 	Waited      uint64 `json:"waited"`
+	Resent      uint64 `json:"resent"`
 	Suspicions  uint64 `json:"suspicions"`
 	FalseAlarms uint64 `json:"false_alarms"`
 	Switches    uint64 `json:"switches"`
@@ -116,7 +117,8 @@ func (p *peer) status(now time.Time) PeerStatus {
 			OutPackets: p.counters.outPackets.Load(), OutBytes: p.counters.outBytes.Load(),
 			InPackets: p.counters.inPackets.Load(), InBytes: p.counters.inBytes.Load(),
 			OutControl: p.counters.outControl.Load(), InControl: p.counters.inControl.Load(),
-			Waited: p.counters.waited.Load(), Suspicions: c.Stats.Suspicions, FalseAlarms: c.Stats.FalseAlarms,
+			Waited: p.counters.waited.Load(), Resent: p.counters.resent.Load(),
+			Suspicions: c.Stats.Suspicions, FalseAlarms: c.Stats.FalseAlarms,
 			Switches: c.Stats.Switches, Outages: c.Stats.Outages, LateWakes: c.Stats.LateWakes,
 		},
 	}

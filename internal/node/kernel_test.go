@@ -1,0 +1,360 @@
+package node_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	mrand "math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/netwatch"
+	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/underlay"
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/shim"
+	"github.com/multi6/multi6/tun"
+	"github.com/multi6/multi6/wire"
+)
+
+// needRoot skips the test where the real kernel is out of reach; where the tier
+// is required, it fails.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if os.Getenv("MULTI6_REQUIRE_ROOT") != "" {
+		t.Fatal("the kernel tier needs root")
+	}
+	t.Skip("the kernel tier needs root")
+}
+
+// eventually waits for ok.
+func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(limit); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %s within %v", what, limit)
+		}
+	}
+}
+
+// A pairOfNodes is a node in A and one in B, both running.
+type pairOfNodes struct {
+	lab        *lab.Lab
+	a, b       *node.Node
+	idA, idB   netip.Addr
+	events     <-chan node.Event
+	stopEvents func()
+}
+
+func newKey(t *testing.T) shim.Identity {
+	var k [shim.KeyLen]byte
+	rand.Read(k[:])
+	return shim.NewIdentity(shim.NewPrivateKey(k))
+}
+
+// startNodes builds a lab with a node at each end, and waits until both know
+// their locators.
+func startNodes(t *testing.T, cfg lab.Config, timers detect.Timers) *pairOfNodes {
+	t.Helper()
+	needRoot(t)
+	l, err := lab.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ka, kb := newKey(t), newKey(t)
+	p := &pairOfNodes{lab: l, idA: ka.Public.Identifier(), idB: kb.Public.Identifier()}
+	at := func(h *lab.Host) []netip.AddrPort {
+		return []netip.AddrPort{
+			netip.AddrPortFrom(h.Addr6(0), locator.DefaultPort), netip.AddrPortFrom(h.Addr6(1), locator.DefaultPort),
+		}
+	}
+	p.a = startNode(t, l.A, ka, node.Peer{Name: "b", Key: kb.Public, Locators: at(l.B)}, timers)
+	p.b = startNode(t, l.B, kb, node.Peer{Name: "a", Key: ka.Public, Locators: at(l.A)}, timers)
+	for _, n := range []*node.Node{p.a, p.b} {
+		eventually(t, 5*time.Second, "operational locators", func() bool { return operational(n) >= 4 })
+	}
+	return p
+}
+
+// operational counts the locators that are.
+func operational(n *node.Node) (count int) {
+	s, _ := n.Status()
+	for _, l := range s.Locators {
+		if l.State == "operational" && !netip.MustParseAddr(l.Address).IsLinkLocalUnicast() {
+			count++
+		}
+	}
+	return count
+}
+
+func startNode(t *testing.T, h *lab.Host, id shim.Identity, peer node.Peer, timers detect.Timers) *node.Node {
+	t.Helper()
+	var n *node.Node
+	var watcher *netwatch.Watcher
+	err := h.Do(func() error {
+		conn, err := underlay.Listen(locator.DefaultPort)
+		if err != nil {
+			return err
+		}
+		if watcher, err = netwatch.New(netwatch.Options{}); err != nil {
+			return err
+		}
+		self, other := id.Public.Identifier(), peer.Key.Identifier()
+		device, err := tun.Open(tun.Config{
+			Name: "shim0", MTU: 1400,
+			Addresses: []netip.Prefix{netip.PrefixFrom(self, 128)}, Routes: []netip.Prefix{netip.PrefixFrom(other, 128)},
+		})
+		if err != nil {
+			return err
+		}
+		edges := node.Edges{Device: device, Sender: conn, Underlay: conn, Facts: watcher.Facts(), Random: rand.Reader}
+		for _, r := range conn.Receivers() {
+			edges.Receivers = append(edges.Receivers, r)
+		}
+		n, err = node.New(node.Config{
+			Name: "shim0", Identity: id, Port: locator.DefaultPort, MTU: 1400, Timers: timers,
+			Ciphers: wire.AES256GCM | wire.ChaCha20Poly1305, Policy: locator.DefaultPolicy(), Peers: []node.Peer{peer},
+		}, edges)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- watcher.Run(ctx) }()
+	go func() { ended <- n.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-ended, <-ended); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+// primary returns the uplink of A that n's primary pair uses.
+func (p *pairOfNodes) primary(t *testing.T) (uplink int, ok bool) {
+	s, _ := p.a.Status()
+	if s.Peers[0].Primary == nil {
+		return 0, false
+	}
+	return p.lab.UplinkOf(netip.MustParseAddr(s.Peers[0].Primary.Local))
+}
+
+// A stream is a TCP connection from A to B over the identifiers, that carries
+// pseudo-random bytes which B verifies one by one.
+type stream struct {
+	received atomic.Int64
+	err      chan error
+	stop     context.CancelFunc
+}
+
+const streamSeed = 6
+
+// startStream dials B's identifier and sends in small writes, paced by the
+// network alone.
+func startStream(t *testing.T, p *pairOfNodes) *stream {
+	t.Helper()
+	address := net.JoinHostPort(p.idB.String(), strconv.Itoa(7000))
+	l, err := p.lab.B.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &stream{err: make(chan error, 2), stop: stop}
+	go func() { s.err <- s.receive(l) }()
+	dialCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	c, err := p.lab.A.Dial(dialCtx, "tcp", address)
+	if err != nil {
+		l.Close()
+		t.Fatal(err)
+	}
+	go func() { s.err <- send(ctx, c) }()
+	return s
+}
+
+func send(ctx context.Context, c net.Conn) error {
+	defer c.Close()
+	src := mrand.NewChaCha8([32]byte{streamSeed})
+	buf := make([]byte, 16<<10)
+	for ctx.Err() == nil {
+		src.Read(buf)
+		if _, err := c.Write(buf); err != nil {
+			return fmt.Errorf("send: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *stream) receive(l net.Listener) error {
+	defer l.Close()
+	c, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	want := mrand.NewChaCha8([32]byte{streamSeed})
+	got, expect := make([]byte, 16<<10), make([]byte, 16<<10)
+	for {
+		n, err := io.ReadFull(c, got)
+		want.Read(expect)
+		if !slices.Equal(got[:n], expect[:n]) {
+			return fmt.Errorf("wrong byte after %d", s.received.Load())
+		}
+		s.received.Add(int64(n))
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("receive: %w", err)
+		}
+	}
+}
+
+// finish ends the stream and fails the test if a byte was wrong or the connection
+// reset.
+func (s *stream) finish(t *testing.T) {
+	t.Helper()
+	s.stop()
+	for range 2 {
+		if err := <-s.err; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// moves waits until n more bytes have come, and returns how long it took.
+func (s *stream) moves(t *testing.T, n int64, limit time.Duration) time.Duration {
+	t.Helper()
+	start, from := time.Now(), s.received.Load()
+	eventually(t, limit, "progress of the TCP stream", func() bool {
+		select {
+		case err := <-s.err:
+			t.Fatalf("the stream ended: %v", err)
+		default:
+		}
+		return s.received.Load() >= from+n
+	})
+	return time.Since(start)
+}
+
+// quick is a link fast enough for TCP to recover at once, slow enough for two
+// cores.
+var quick = lab.Config{RTT: time.Millisecond, Rate: 100e6}
+
+func TestEveryFaultIsSurvived(t *testing.T) {
+	p := startNodes(t, quick, detect.Balanced)
+	s := startStream(t, p)
+	defer s.finish(t)
+	for _, f := range lab.Faults() {
+		t.Run(f.String(), func(t *testing.T) {
+			s.moves(t, 1<<20, 10*time.Second)
+			uplink, ok := p.primary(t)
+			if !ok {
+				t.Fatal("no primary pair while data flows")
+			}
+			heal, err := p.lab.Break(f, uplink)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer heal()
+			if f != lab.AllDead {
+				t.Logf("stall until 256 KiB more: %v", s.moves(t, 256<<10, 10*time.Second))
+			} else {
+				eventually(t, 10*time.Second, "sight of the outage", func() bool { _, ok := p.primary(t); return !ok })
+			}
+			if err := heal(); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("after healing: %v", s.moves(t, 256<<10, 10*time.Second))
+			eventually(t, 10*time.Second, "return of the locators", func() bool { return operational(p.a) >= 4 })
+		})
+	}
+}
+
+// TestFailoversBackAndForth kills the primary path again and again: the TCP
+// connection must outlive all of it.
+func TestFailoversBackAndForth(t *testing.T) {
+	failovers := 200
+	if testing.Short() {
+		failovers = 20
+	}
+	p := startNodes(t, quick, detect.Fast)
+	s := startStream(t, p)
+	defer s.finish(t)
+	s.moves(t, 1<<20, 10*time.Second)
+	var stalls []time.Duration
+	for i := range failovers {
+		var uplink int
+		eventually(t, 10*time.Second, "primary pair", func() bool {
+			var ok bool
+			uplink, ok = p.primary(t)
+			return ok
+		})
+		heal, err := p.lab.Break(lab.Fault(i%3)+lab.Blackhole, uplink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stalls = append(stalls, s.moves(t, 64<<10, 10*time.Second))
+		if err := heal(); err != nil {
+			t.Fatal(err)
+		}
+		s.moves(t, 64<<10, 10*time.Second)
+	}
+	slices.Sort(stalls)
+	t.Logf("%d failovers, %d bytes verified; 64 KiB more after median %v, max %v",
+		len(stalls), s.received.Load(), stalls[len(stalls)/2], stalls[len(stalls)-1])
+}
+
+// TestIdleIsSilent: a peer that is not talked to costs nothing.
+func TestIdleIsSilent(t *testing.T) {
+	idle := time.Minute
+	if testing.Short() {
+		idle = 5 * time.Second
+	}
+	p := startNodes(t, quick, detect.Balanced)
+	s := startStream(t, p)
+	s.moves(t, 1<<20, 10*time.Second)
+	s.finish(t)
+	count := func() (udp uint64) {
+		for _, u := range p.lab.Uplinks {
+			udp += u.Count(lab.AtoB).UDP + u.Count(lab.BtoA).UDP
+		}
+		return udp
+	}
+	// TCP says goodbye and the last Reports go out.
+	last, since := count(), time.Now()
+	eventually(t, 10*time.Second, "end of the traffic", func() bool {
+		if now := count(); now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > time.Second
+	})
+	timer := time.NewTimer(idle)
+	<-timer.C
+	if sent := count() - last; sent != 0 {
+		t.Errorf("%d UDP datagrams in %v without traffic, want 0", sent, idle)
+	}
+}

@@ -1,0 +1,94 @@
+package node
+
+import (
+	"slices"
+	"time"
+
+	"github.com/multi6/multi6/shim"
+)
+
+const (
+	// resendLimit bounds the bytes that are sent again at one failover.
+	resendLimit = 1 << 20
+	// resendSpeed is how many times faster than at first they are sent: the first
+	// time it was at the pace of the path, or of the application.
+	resendSpeed = 2
+	// resendGrain is the least wait between two bursts: Go's timers are not finer.
+	resendGrain = time.Millisecond
+	// ringIdle is for how long a quiet peer keeps the memory of its ring.
+	ringIdle = 5 * time.Second
+)
+
+// A resender sends packets again over the pair under test, spaced as they were at
+// first, so that they do not overflow a queue on the way. It is owned by the
+// loop.
+type resender struct {
+	session *shim.Session
+	hop     shim.Hop
+	// pending are the packets still to go, oldest first, and began when the first
+	// one went.
+	pending []resent
+	began   time.Duration
+}
+
+type resent struct {
+	// after is when it is due, since began.
+	after time.Duration
+	buf   []byte // the packet at shim.Headroom
+}
+
+// resend starts to send again what a asks for. What was being sent again before
+// is left.
+func (l *looper) resend(p *peer, a shim.Resend) {
+	now := l.since(time.Now())
+	r := resender{session: a.Session, hop: a.Hop, began: now}
+	first := time.Duration(-1)
+	p.ringMu.Lock()
+	p.ring.Unconfirmed(a.Term, a.Since, resendLimit, func(at time.Duration, pkt []byte) {
+		if first < 0 {
+			first = at
+		}
+		r.pending = append(r.pending, resent{(at - first) / resendSpeed, sealable(pkt)})
+	})
+	p.ringMu.Unlock()
+	// Pure acknowledgements come last but need not wait for data.
+	for i := range r.pending {
+		if x := &r.pending[i]; i > 0 && x.after < r.pending[i-1].after {
+			x.after = 0
+		}
+	}
+	slices.SortStableFunc(r.pending, func(a, b resent) int { return int(a.after - b.after) })
+	p.resender = r
+	l.resendDue(p, now)
+}
+
+// resendDue sends what is due and returns when the next burst is.
+func (l *looper) resendDue(p *peer, now time.Duration) {
+	r := &p.resender
+	for len(r.pending) > 0 && r.began+r.pending[0].after <= now {
+		b := r.pending[0].buf
+		r.pending = r.pending[1:]
+		p.counters.resent.Add(1)
+		l.sealer.sealOver(p, r.session, r.hop, b, shim.Headroom, len(b))
+	}
+	l.sealer.flush()
+}
+
+// next returns when the next packets are to be sent again, zero if none are.
+func (r *resender) next(base time.Time, now time.Time) time.Time {
+	if len(r.pending) == 0 {
+		return time.Time{}
+	}
+	at := base.Add(r.began + r.pending[0].after)
+	if soonest := now.Add(resendGrain); at.Before(soonest) {
+		return soonest
+	}
+	return at
+}
+
+// sealable returns a copy of pkt with room around it to be sealed in place.
+func sealable(pkt []byte) []byte {
+	b := make([]byte, shim.Headroom+len(pkt), shim.Headroom+len(pkt)+shim.Tailroom)
+	copy(b[shim.Headroom:], pkt)
+	return b
+}

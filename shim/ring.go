@@ -1,0 +1,138 @@
+package shim
+
+import "time"
+
+const (
+	// ringFirst and ringLast bound the bytes that a Ring holds: it starts small
+	// and grows while it loses packets that may still be under way.
+	ringFirst = 64 << 10
+	ringLast  = 2 << 20
+	// ringYoung is the age up to which a lost packet counts for that.
+	ringYoung = 200 * time.Millisecond
+)
+
+// A Ring keeps copies of the inner packets lately sent to a peer, so that those
+// on their way when a pair fails can be sent again over another: TCP's own timers
+// would take many times as long. The zero Ring is empty and holds no memory. It
+// is not safe for concurrent use.
+type Ring struct {
+	data []byte
+	// records are those kept, oldest at head; count is how many.
+	records     []record
+	head, count int
+	// next is where in data the next packet goes.
+	next int
+}
+
+// A record is a packet in the ring.
+type record struct {
+	at           time.Duration
+	offset, size int
+}
+
+// Push adds a copy of an inner packet that goes out now.
+func (r *Ring) Push(now time.Duration, pkt []byte) {
+	if len(pkt) > ringLast/4 {
+		return
+	}
+	if r.data == nil {
+		r.data = make([]byte, ringFirst)
+		r.records = make([]record, ringFirst/256)
+	}
+	for !r.fits(len(pkt)) {
+		if now-r.records[r.head].at < ringYoung && r.grow() {
+			continue
+		}
+		r.drop()
+	}
+	if r.next+len(pkt) > len(r.data) {
+		r.next = 0
+	}
+	copy(r.data[r.next:], pkt)
+	r.records[(r.head+r.count)%len(r.records)] = record{now, r.next, len(pkt)}
+	r.next += len(pkt)
+	r.count++
+}
+
+// fits reports whether n bytes can be added without dropping the oldest packet.
+func (r *Ring) fits(n int) bool {
+	if r.count == 0 {
+		r.next = 0
+		return n <= len(r.data) || !r.grow()
+	}
+	if r.count == len(r.records) {
+		return false
+	}
+	oldest := r.records[r.head].offset
+	if r.next > oldest {
+		// Free: from next to the end, and from the start to the oldest.
+		return r.next+n <= len(r.data) || n <= oldest
+	}
+	return r.next+n <= oldest
+}
+
+func (r *Ring) drop() {
+	r.head = (r.head + 1) % len(r.records)
+	r.count--
+}
+
+// grow doubles the ring, if it may. Packets keep their order.
+func (r *Ring) grow() bool {
+	if len(r.data) >= ringLast {
+		return false
+	}
+	g := Ring{data: make([]byte, 2*len(r.data)), records: make([]record, 2*len(r.records))}
+	for i := range r.count {
+		rec := r.records[(r.head+i)%len(r.records)]
+		copy(g.data[g.next:], r.data[rec.offset:rec.offset+rec.size])
+		g.records[i] = record{rec.at, g.next, rec.size}
+		g.next += rec.size
+		g.count++
+	}
+	*r = g
+	return true
+}
+
+// Release gives the memory back.
+func (r *Ring) Release() { *r = Ring{} }
+
+// Len returns how many packets the ring holds.
+func (r *Ring) Len() int { return r.count }
+
+// Unconfirmed calls f with the packets sent at or after since that t does not
+// know to have arrived, oldest first and at most limit bytes of them; then with
+// the newest pure acknowledgement of each TCP connection. at is when it was sent.
+// The packet is f's only until it returns. t may be nil: nothing is known.
+func (r *Ring) Unconfirmed(t *Term, since time.Duration, limit int, f func(at time.Duration, pkt []byte)) {
+	acks := make(map[uint64]record)
+	for i := range r.count {
+		rec := r.records[(r.head+i)%len(r.records)]
+		pkt := r.data[rec.offset : rec.offset+rec.size]
+		s, tcp := parseSegment(pkt)
+		if tcp && s.length == 0 {
+			acks[s.flow] = rec
+			continue
+		}
+		if rec.at < since || tcp && t.arrived(s) || limit < rec.size {
+			continue
+		}
+		limit -= rec.size
+		f(rec.at, pkt)
+	}
+	for _, rec := range acks {
+		f(rec.at, r.data[rec.offset:rec.offset+rec.size])
+	}
+}
+
+// arrived reports whether s is known to have arrived in this term.
+func (t *Term) arrived(s segment) bool {
+	if t == nil {
+		return false
+	}
+	f := t.flows.Load()
+	if f == nil {
+		return false
+	}
+	slot := f.slot(s.flow)
+	return slot.key.Load() == s.flow && int32(s.sequence+s.length-slot.acknowledged.Load()) <= 0
+}
