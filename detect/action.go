@@ -7,8 +7,8 @@ import (
 )
 
 // An Action is something the owner of a Machine has to do. It is one of
-// SendPoll, SendReport, SetPrimary, Duplicate, ResetTimer, Transition and
-// TestFailed.
+// SendPoll, SendReport, SetPrimary, Duplicate, ResetTimer, Transition, Answered
+// and TestFailed.
 type Action interface{ action() }
 
 // SendPoll asks for a Poll (§5.4) over a pair.
@@ -61,9 +61,16 @@ type Transition struct {
 // The zero pair ends it, and so does SetPrimary.
 type Duplicate struct{ To locator.Pair }
 
-// ResetTimer says that the primary is known to work: what was sent before that
-// instant counts as confirmed ("Reset timer").
+// ResetTimer says that the primary is known to work ("Reset timer"). What was sent
+// before that instant counts as confirmed; a zero instant leaves it to the packet
+// path, which has seen itself what was.
 type ResetTimer struct{ Before time.Time }
+
+// Answered tells that a test of a pair was answered, however late.
+type Answered struct {
+	Pair locator.Pair
+	RTT  time.Duration
+}
 
 // TestFailed tells that a pair's test went unanswered.
 type TestFailed struct {
@@ -77,6 +84,7 @@ func (SendPoll) action()   {}
 func (SendReport) action() {}
 func (SetPrimary) action() {}
 func (Transition) action() {}
+func (Answered) action()   {}
 func (TestFailed) action() {}
 func (ResetTimer) action() {}
 func (Duplicate) action()  {}

@@ -18,8 +18,10 @@ type exploration struct {
 	// cause is what began it, startedAt when.
 	cause     Event
 	startedAt time.Time
-	// failed is the pair that was primary when it began.
+	// failed is the pair that was primary when it began, wanted the one that a
+	// Policy change is for.
 	failed failure
+	wanted locator.Pair
 	// round counts the passes over all pairs since the last success or news.
 	round int
 	// testing is the pair under test; id names its Poll. deadline is when the next
@@ -110,7 +112,7 @@ func (m *Machine) condemn(now time.Time, acts []Action) []Action {
 	acts = append(acts, TestFailed{Pair: m.primary, After: now.Sub(x.startedAt)})
 	switch {
 	case x.verified.IsValid():
-		return m.operational(now, x.verified, TestOK, acts)
+		return m.operational(now, x.verified, TestOK, x.startedAt, acts)
 	case x.testing == m.primary || !x.testing.IsValid():
 		return m.tryNext(now, TestFail, acts)
 	}
@@ -121,7 +123,10 @@ func (m *Machine) condemn(now time.Time, acts []Action) []Action {
 func (m *Machine) advance(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	if due(x.againAt, now) {
-		acts = m.pollPrimary(now, acts)
+		if due(x.deadline, now) {
+			x.deadline = now.Add(leastWait) // one after another
+		}
+		return m.pollPrimary(now, acts)
 	}
 	if due(x.condemnAt, now) {
 		acts = m.condemn(now, acts)
@@ -169,6 +174,15 @@ func (m *Machine) hurry(now time.Time) {
 func (m *Machine) clearTried() {
 	for _, p := range m.pairs {
 		p.tried = false
+	}
+}
+
+// extend gives what is under test time until t at least.
+func (x *exploration) extend(t time.Time) {
+	for _, d := range []*time.Time{&x.deadline, &x.condemnAt} {
+		if !d.IsZero() && d.Before(t) {
+			*d = t
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ func (m *Machine) Connect(now time.Time, want locator.Pair, acts []Action) []Act
 	m.connected = true
 	m.demand = now
 	if _, ok := m.pairs[want]; !ok {
+		m.clearTried()
 		want = m.next(now)
 	}
 	if !want.IsValid() {
@@ -39,7 +40,9 @@ func (m *Machine) Disconnect(now time.Time, acts []Action) []Action {
 	}
 	m.connected = false
 	m.explore.stop()
+	m.polls = polls{}
 	acts = m.use(locator.Pair{}, Reason{Disconnect, Disconnect}, acts)
+	acts = m.duplicate(locator.Pair{}, acts)
 	return m.set(NoPrimary, Disconnect, locator.Pair{}, acts)
 }
 
@@ -116,7 +119,7 @@ func (m *Machine) deleteUnderTest(now time.Time, primary bool, gone func(locator
 	}
 	switch {
 	case primary && x.verified.IsValid():
-		return m.operational(now, x.verified, TestOK, acts)
+		return m.operational(now, x.verified, TestOK, x.startedAt, acts)
 	case gone(x.testing) || primary && !x.testing.IsValid():
 		return m.tryNext(now, DeletePair, acts)
 	case primary:
@@ -125,13 +128,13 @@ func (m *Machine) deleteUnderTest(now time.Time, primary bool, gone func(locator
 	return acts
 }
 
-// testOK is called when an answer has shown that p works in our direction.
-// current says that the test belongs to what is being explored now.
-func (m *Machine) testOK(now time.Time, p locator.Pair, current bool, acts []Action) []Action {
+// testOK is called when an answer has shown that p works in our direction, by a
+// Poll sent at that time.
+func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []Action) []Action {
 	if p == m.primary {
 		m.confirmedAt = now
 	}
-	if m.state == PrimaryOperational || !current {
+	if !m.connected || m.state == PrimaryOperational {
 		return acts
 	}
 	x := &m.explore
@@ -147,12 +150,13 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, current bool, acts []Act
 		x.testing, x.deadline = locator.Pair{}, time.Time{}
 		return acts
 	}
-	return m.operational(now, p, TestOK, acts)
+	return m.operational(now, p, TestOK, sent, acts)
 }
 
-// HandleFeedback takes in positive ULP feedback: packets sent on the primary
-// pair lately have arrived. sample, if not zero, is a round-trip time.
-func (m *Machine) HandleFeedback(now time.Time, sample time.Duration, acts []Action) []Action {
+// HandleFeedback takes in positive ULP feedback, after Observe: packets sent on
+// the primary pair lately have arrived, as became known at that time. sample, if
+// not zero, is a round-trip time.
+func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts []Action) []Action {
 	p := m.pairs[m.primary]
 	if p == nil || m.second.IsValid() {
 		return acts // no primary, or no telling which pair it was
@@ -160,19 +164,21 @@ func (m *Machine) HandleFeedback(now time.Time, sample time.Duration, acts []Act
 	if sample > 0 {
 		p.rtt.sample(sample)
 	}
-	p.tested(now, true)
-	m.confirmedAt = now
+	if due(m.checkAt, now) {
+		return acts // it is of packets sent before those that are overdue
+	}
+	p.tested(at, true)
+	m.confirmedAt = at
 	m.alarms = 0
+	x := &m.explore
 	switch {
 	case m.state == PrimaryOperational:
-		return append(acts, ResetTimer{now})
-	case m.state == TestingPrimary && m.explore.cause != PolicyChange:
-		// The pair under test may be another; but the primary was in doubt, and
-		// now is not.
-		if m.explore.cause == Timer || m.explore.cause == ICMP {
+		return append(acts, ResetTimer{})
+	case m.state == TestingPrimary && !(x.cause == PolicyChange && x.testing == x.wanted):
+		if x.cause == Timer || x.cause == ICMP {
 			m.stats.FalseAlarms++
 		}
-		return m.operational(now, m.primary, ULPFeedback, acts)
+		return m.operational(now, m.primary, ULPFeedback, time.Time{}, acts)
 	}
 	return acts
 }
@@ -227,7 +233,9 @@ func (m *Machine) Want(now time.Time, p locator.Pair, acts []Action) []Action {
 	if m.state != PrimaryOperational || p == m.primary || m.pairs[p] == nil {
 		return acts
 	}
-	return m.begin(now, PolicyChange, p, false, acts)
+	acts = m.begin(now, PolicyChange, p, false, acts)
+	m.explore.wanted = p
+	return acts
 }
 
 // suspect tests the primary pair itself.
@@ -236,8 +244,9 @@ func (m *Machine) suspect(now time.Time, cause Event, acts []Action) []Action {
 	return m.begin(now, cause, m.primary, true, acts)
 }
 
-// operational ends an exploration: p is known to work.
-func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, acts []Action) []Action {
+// operational ends an exploration: p is known to work. What was sent on it before
+// that instant counts as confirmed.
+func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, before time.Time, acts []Action) []Action {
 	cause := m.explore.cause
 	if p != m.primary {
 		m.alarms = 0
@@ -246,8 +255,9 @@ func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, act
 	acts = m.duplicate(locator.Pair{}, acts)
 	m.confirmedAt = now
 	m.explore.stop()
+	m.checkAt = time.Time{} // the next Observe finds out what is still unconfirmed
 	acts = m.set(PrimaryOperational, evidence, p, acts)
-	return append(acts, ResetTimer{now})
+	return append(acts, ResetTimer{before})
 }
 
 // giveUp: no pair is left to try.
@@ -256,6 +266,9 @@ func (m *Machine) giveUp(now time.Time, e Event, acts []Action) []Action {
 	acts = m.use(locator.Pair{}, Reason{m.explore.cause, e}, acts)
 	acts = m.duplicate(locator.Pair{}, acts)
 	acts = m.set(NoPrimary, e, locator.Pair{}, acts)
+	if now.Sub(m.demand) > demandForgotten {
+		return m.Disconnect(now, acts)
+	}
 	m.explore.retryAt = now.Add(m.timers.backoff(m.explore.round, m.backoffCap(now), m.random()))
 	m.explore.round++
 	return acts

@@ -13,9 +13,10 @@ import (
 // harmless; a late one acts once.
 type Machine struct {
 	timers Timers
-	// peerReport is within what time the peer reports.
-	peerReport time.Duration
-	random     func() uint64
+	// peerReport is within what time the peer reports, reportDelay within what
+	// time we do.
+	peerReport, reportDelay time.Duration
+	random                  func() uint64
 
 	connected bool
 	state     State
@@ -36,6 +37,8 @@ type Machine struct {
 	// Report is due, lookAt when the packet path's marks are to be looked at
 	// again.
 	checkAt, reportAt, lookAt time.Time
+	// notBefore is until when nothing is judged, since the owner came late.
+	notBefore time.Time
 	// confirmedAt is when our packets last were known to arrive on the primary.
 	confirmedAt time.Time
 	// alarms counts suspicions in a row that a test disproved and no upper
@@ -78,13 +81,16 @@ type Evidence struct {
 // jitter; it must be unpredictable to the peer.
 func New(t Timers, random func() uint64) *Machine {
 	return &Machine{
-		timers: t, peerReport: t.ReportDelay, random: random,
+		timers: t, peerReport: t.ReportDelay, reportDelay: t.ReportDelay, random: random,
 		state: NoPrimary, pairs: make(map[locator.Pair]*pair),
 	}
 }
 
-// SetPeerReport says within what time the peer reports what it hears.
-func (m *Machine) SetPeerReport(d time.Duration) { m.peerReport = d }
+// SetReports says within what time the peer reports what it hears, and within
+// what time it wants us to.
+func (m *Machine) SetReports(peers, ours time.Duration) {
+	m.peerReport, m.reportDelay = peers, ours
+}
 
 // State returns the state of Figure 2.
 func (m *Machine) State() State { return m.state }
@@ -137,10 +143,10 @@ func (m *Machine) Deadline() time.Time {
 func (m *Machine) Observe(now time.Time, e Evidence) {
 	// A starved loop finds old marks. What came in meanwhile may not have been
 	// read yet, so silence proves nothing until a margin later.
-	var notBefore time.Time
-	if d := m.Deadline(); !d.IsZero() && now.Sub(d) > m.timers.Margin {
+	if d := m.Deadline(); !d.IsZero() && now.Sub(d) > m.timers.Margin && !now.Before(m.notBefore) {
 		m.stats.LateWakes++
-		notBefore = now.Add(m.timers.Margin)
+		m.notBefore = now.Add(m.timers.Margin)
+		m.explore.extend(m.notBefore)
 	}
 	if e.Active || e.Waiting {
 		m.demand = now
@@ -148,12 +154,12 @@ func (m *Machine) Observe(now time.Time, e Evidence) {
 	}
 	m.lookAt = time.Time{}
 	if e.Active {
-		m.lookAt = now.Add(min(m.alarmTimer(0), m.timers.ReportDelay))
+		m.lookAt = now.Add(min(m.alarmTimer(0), m.reportDelay))
 	}
-	m.reportAt = after(e.Owed, m.timers.ReportDelay)
+	m.reportAt = after(e.Owed, m.reportDelay)
 	m.checkAt = earliest(after(e.Unconfirmed, m.alarmTimer(0)), after(e.Unreported, m.alarmTimer(m.peerReport)))
-	if !m.checkAt.IsZero() && m.checkAt.Before(notBefore) {
-		m.checkAt = notBefore
+	if !m.checkAt.IsZero() && m.checkAt.Before(m.notBefore) {
+		m.checkAt = m.notBefore
 	}
 }
 

@@ -146,6 +146,10 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 			continue
 		}
 		p.rtt.sample(now.Sub(s.at) - h.Held)
+		acts = append(acts, Answered{Pair: s.pair, RTT: now.Sub(s.at) - h.Held})
+		if !m.current(s) {
+			continue // it may have failed since
+		}
 		p.tested(now, true)
 		// If several are shown to work, the primary is left least gladly.
 		if !best.pair.IsValid() || s.pair == m.primary {
@@ -155,26 +159,33 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 	if !best.pair.IsValid() {
 		return acts
 	}
-	current := m.state == NoPrimary || !best.at.Before(m.explore.startedAt)
-	return m.testOK(now, best.pair, current, acts)
+	return m.testOK(now, best.pair, best.at, acts)
+}
+
+// current reports whether the answer to s bears on what is being explored now.
+func (m *Machine) current(s sentPoll) bool {
+	return m.state != TestingPrimary || !s.at.Before(m.explore.startedAt)
 }
 
 // answer replies to a Poll that came over the reverse of k. The answer is a Poll
-// of ours, whose OK list says what was received. If the peer looks for a new
-// primary, the answer is the first test of the same process on our side.
+// of ours, whose OK list says what was received. It goes over our primary if that
+// is known to work now, else it is a test of our own: if the peer looks for a new
+// primary, the first of the same process on our side.
 func (m *Machine) answer(now time.Time, k locator.Pair, move bool, acts []Action) []Action {
-	if m.pairs[k] == nil {
-		k = m.primary
-	}
-	if !k.IsValid() || !m.connected {
+	known := m.pairs[k] != nil
+	if !m.connected || !known && !m.primary.IsValid() {
 		return acts
 	}
-	recent := now.Add(-m.timers.pollTimer(m.pairs[k].rtt, m.bestRTT()))
+	if m.state == PrimaryOperational && (!move || !known || m.confirmedAt.After(m.recent(now, m.primary))) {
+		return append(acts, m.poll(now, m.primary, false, false))
+	}
+	if !known {
+		k = m.primary
+	}
 	x := &m.explore
-	satisfied := m.state == PrimaryOperational && k == m.primary && m.confirmedAt.After(recent) ||
-		m.state == TestingPrimary && x.verified.IsValid()
+	x.round = 0 // news: the back-off starts anew
 	switch {
-	case !move || satisfied || m.polls.pending(k, recent):
+	case !move || x.verified.IsValid() || m.polls.pending(k, m.recent(now, k)):
 		return append(acts, m.poll(now, k, false, false))
 	case m.state != TestingPrimary:
 		return m.begin(now, PeerPoll, k, true, acts)
@@ -184,4 +195,9 @@ func (m *Machine) answer(now time.Time, k locator.Pair, move bool, acts []Action
 	// The peer is heard here: a better guess than the one under test, whose answer
 	// may still come.
 	return m.sendTest(now, k, acts)
+}
+
+// recent returns since when a Poll on k may still be answered in time.
+func (m *Machine) recent(now time.Time, k locator.Pair) time.Time {
+	return now.Add(-m.timers.pollTimer(m.pairs[k].rtt, m.bestRTT()))
 }

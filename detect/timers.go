@@ -66,6 +66,10 @@ var (
 // quick cap.
 const demandHold = time.Minute
 
+// demandForgotten is how long after the last packet an outage is explored at all:
+// silence is free. The next packet connects anew.
+const demandForgotten = 5 * time.Minute
+
 // pollCeiling bounds the wait for an answer to one Poll. A later answer still
 // counts, so it only sets how soon the next pair has its turn.
 const pollCeiling = time.Second

@@ -60,10 +60,10 @@ func TestPairsOneClass(t *testing.T) {
 		[]Remote{remote("198.51.100.1", 0), remote("2001:db8:9::1", 0), remote("2001:db8:1::2", 0), remote("fe80::2", 0)},
 	)
 	wantOrder(t, got,
-		"0: fe80::1 → fe80::2",
 		"0: 2001:db8:1::1 → 2001:db8:1::2",
 		"0: 2001:db8:1::1 → 2001:db8:9::1",
 		"0: 192.0.2.1 → 198.51.100.1",
+		"1: fe80::1 → fe80::2",
 	)
 }
 

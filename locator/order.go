@@ -15,6 +15,7 @@ type rule func(a, b Candidate) int
 var wishes = []rule{
 	byDeprecation,
 	byPreference,
+	byLinkLocal,
 }
 
 // ties are the rules that decide within a class: RFC 6724 §6, in its order, as
@@ -51,6 +52,12 @@ func byDeprecation(a, b Candidate) int { return falseFirst(a.Deprecated, b.Depre
 // byPreference: the sum of both ends' preferences, higher first. RFC 6724 §2.1
 // leaves room for such policy above its own rules.
 func byPreference(a, b Candidate) int { return cmp.Compare(b.Preference, a.Preference) }
+
+// byLinkLocal puts link-local pairs last: whether both ends are on one link is not
+// known, and testing a pair that cannot work costs a time-out at the worst moment.
+func byLinkLocal(a, b Candidate) int {
+	return falseFirst(a.Pair.Remote.Addr().IsLinkLocalUnicast(), b.Pair.Remote.Addr().IsLinkLocalUnicast())
+}
 
 // byLabel: RFC 6724 §6 rule 5: prefer pairs whose ends have the same label, so
 // that for instance a unique local address is not sent from to a global one.

@@ -24,6 +24,8 @@ func TestRules(t *testing.T) {
 			of("2001:db8::1", "2001:db8::2"), of("192.0.2.1", "198.51.100.1"), of("fd00::1", "2a00::1")},
 		{"IPv4 before Teredo", byPrecedence,
 			of("192.0.2.1", "198.51.100.1"), of("2001::1", "2001::2"), of("10.0.0.1", "192.0.2.1")},
+		{"link-local last", byLinkLocal,
+			of("2001:db8::1", "2001:db8::2"), of("fe80::1", "fe80::2"), of("192.0.2.1", "198.51.100.1")},
 		{"link-local first", byScope,
 			of("fe80::1", "fe80::2"), of("2001:db8::1", "2001:db8::2"), of("fe80::1", "fe80::3")},
 		{"longer prefix", byCommonPrefix,

@@ -116,17 +116,29 @@ func (c *Context) collect() {
 		Owed:   earliest(c.instant(c.Marks.owedTCP.Load()), c.instant(c.Marks.owedOther.Load())),
 	}
 	if t := c.term; t != nil {
-		e.Unconfirmed = c.instant(t.unconfirmed.Load())
-		e.Unreported = c.instant(t.unreported.Load())
-		if at := t.confirmed.Load(); at != c.seen {
-			c.seen = at
-			sample := time.Duration(t.sample.Swap(0))
-			c.perform(c.machine.HandleFeedback(c.instant(at), sample, nil))
-		}
+		segments, others := t.unconfirmed(c.since(c.now))
+		e.Unconfirmed, e.Unreported = c.instant(int64(segments)), c.instant(int64(others))
 	}
 	c.machine.Observe(c.now, e)
+	c.feedBack()
 	if active {
+		// The loop may have been awake all the time since there was no session.
+		c.perform(c.machine.Connect(c.now, c.last, nil))
 		c.rekeyIfStale()
+	}
+}
+
+// feedBack hands on what confirmations the packet path has seen.
+func (c *Context) feedBack() {
+	t := c.term
+	if t == nil {
+		return
+	}
+	if at := t.confirmed.Load(); at != c.seen {
+		c.seen = at
+		sample := time.Duration(t.sample.Swap(0))
+		c.perform(c.machine.HandleFeedback(c.now, c.instant(at), sample, nil))
+		c.setGrain()
 	}
 }
 
@@ -149,8 +161,7 @@ func (c *Context) HandleTimeout(now time.Time, acts []Action) []Action {
 	c.enter(now, acts)
 	c.perform(c.machine.HandleTimeout(now, nil))
 	if due(c.rekeyAt, now) {
-		c.rekeyAt = time.Time{}
-		c.rekeyIfStale()
+		c.rekeyAt = time.Time{} // the next packet asks again
 	}
 	c.expire()
 	c.announceIfDue()
@@ -181,8 +192,7 @@ func (c *Context) setCandidates() {
 // Quiet reports whether nothing is under way to or from the peer, as far as the
 // loop has seen.
 func (c *Context) Quiet() bool {
-	t := c.term
-	return !c.Marks.awake.Load() && (t == nil || t.unconfirmed.Load() == 0 && t.unreported.Load() == 0)
+	return !c.Marks.awake.Load() && c.silentFor() == 0
 }
 
 // HandleSendError takes in that the kernel would not send on a pair.
@@ -234,6 +244,14 @@ func (c *Context) newTerm() {
 	c.term = &Term{session: c.sessions.current, startedAt: c.now}
 	if s := c.sessions.current; s != nil {
 		c.term.first = s.next.Load()
+	}
+	c.setGrain()
+}
+
+// setGrain keeps the term's logs as exact as the round-trip time asks.
+func (c *Context) setGrain() {
+	if c.term != nil {
+		c.term.grain.Store(int64(min(max(c.machine.RTT()/16, leastGrain), mostGrain)))
 	}
 }
 

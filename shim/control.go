@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/multi6/multi6/detect"
@@ -13,7 +14,9 @@ import (
 // malformed; those before were acted on.
 func (c *Context) HandleControl(now time.Time, p locator.Pair, s *Session, frames wire.Frames, acts []Action) ([]Action, Drop) {
 	c.enter(now, acts)
-	c.used(s)
+	if !c.used(s) {
+		return c.leave(), DropUnknownTag
+	}
 	for f := frames; len(f) > 0; {
 		typ, body, rest, err := f.Next()
 		if err == nil {
@@ -57,13 +60,13 @@ func (c *Context) handleFrame(p locator.Pair, s *Session, typ wire.FrameType, bo
 		if _, err := wire.ParseClose(body); err != nil {
 			return err
 		}
-		c.handleClose()
+		c.handleClose(s)
 	}
 	return nil // others: skipped by their length
 }
 
 func (c *Context) handlePoll(p locator.Pair, f wire.Poll) {
-	if !c.known(p) && c.remotes.heard(p.Remote) {
+	if c.remotes.heard(p.Remote, f.Len()) {
 		c.setCandidates()
 	}
 	poll := detect.Poll{ID: f.ID, Answer: f.Answer, Move: f.Move}
@@ -82,13 +85,17 @@ func (c *Context) handleReport(f wire.Report) {
 			continue
 		}
 		news := f.Largest >= s.confirmed && f.Largest < s.next.Load()
-		inTerm := t != nil && (s == t.session && f.Largest >= t.first || s.created.After(t.startedAt))
+		inTerm := t != nil && (s == t.session && f.Largest >= t.first || s.adoptedAt.After(t.startedAt))
 		if !news {
 			return
 		}
 		s.confirmed = f.Largest + 1
-		if inTerm {
-			t.confirm(c.since(c.now), 0)
+		now := c.since(c.now)
+		if !inTerm {
+			return
+		}
+		if sent, ok := t.reported(now, f.Largest); ok {
+			t.confirm(now, sent, 0)
 			c.collect()
 		}
 		return
@@ -97,7 +104,7 @@ func (c *Context) handleReport(f wire.Report) {
 
 func (c *Context) handleLocatorSet(p locator.Pair, s *Session, f wire.LocatorSet) {
 	if c.remotes.announced(f) {
-		c.event(Event{Kind: EventLocators, Detail: "the peer's", Pair: p})
+		c.event(Event{Kind: EventLocators, Detail: "the peer's"})
 		c.setCandidates()
 	}
 	to := c.machine.Primary()
@@ -109,12 +116,15 @@ func (c *Context) handleLocatorSet(p locator.Pair, s *Session, f wire.LocatorSet
 	}
 }
 
-// handleClose forgets the sessions, as the peer has.
-func (c *Context) handleClose() {
+// handleClose forgets the session that the peer closes and older ones, as the peer
+// has. A younger one was opened since.
+func (c *Context) handleClose(s *Session) {
 	c.event(Event{Kind: EventClose})
-	for len(c.sessions.all) > 0 {
-		c.sessions.remove(c, 0)
+	for i := slices.Index(c.sessions.all, s); i >= 0; i-- {
+		c.sessions.remove(c, i)
 	}
-	c.sessions.current = nil
-	c.perform(c.machine.Disconnect(c.now, nil))
+	if cur := c.sessions.current; !slices.Contains(c.sessions.all, cur) {
+		c.sessions.current = nil
+		c.perform(c.machine.Disconnect(c.now, nil))
+	}
 }

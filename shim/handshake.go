@@ -97,6 +97,8 @@ type initiation struct {
 	tag   wire.Tag
 	// poll is the identifier of the Poll that it stands for, if any.
 	poll uint64
+	// stamp is its timestamp.
+	stamp uint64
 	// rekey says that it replaces a session that still works.
 	rekey bool
 	at    time.Time
@@ -135,6 +137,7 @@ type Incoming struct {
 
 	noise    *noise.HandshakeState
 	greeting greeting
+	raw      []byte
 }
 
 // ReadOpen1 reads an Open 1 for id. raw is the whole datagram and o what it
@@ -158,7 +161,7 @@ func ReadOpen1(id Identity, random io.Reader, raw []byte, o wire.Open) (*Incomin
 	if g.params.Tag != o.Tag {
 		return nil, errors.New("shim: open 1: tags differ")
 	}
-	return &Incoming{Peer: PublicKey(hs.PeerStatic()), noise: hs, greeting: g}, nil
+	return &Incoming{Peer: PublicKey(hs.PeerStatic()), noise: hs, greeting: g, raw: raw}, nil
 }
 
 // writeOpen2 returns the answer to in, and the keys.

@@ -57,11 +57,17 @@ func (k PrivateKey) String() string { return "(private key)" }
 // GoString does not show the key.
 func (k PrivateKey) GoString() string { return k.String() }
 
+// MarshalText does not show the key.
+func (k PrivateKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
 // String does not show the key.
 func (k PresharedKey) String() string { return "(pre-shared key)" }
 
 // GoString does not show the key.
 func (k PresharedKey) GoString() string { return k.String() }
+
+// MarshalText does not show the key.
+func (k PresharedKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // String returns k in base64 (44 characters), as the configuration has it.
 func (k PublicKey) String() string { return base64.StdEncoding.EncodeToString(k[:]) }

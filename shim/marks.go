@@ -61,25 +61,6 @@ func (m *Marks) look() bool {
 	return false
 }
 
-// A Term is the time for which a pair is primary. It takes the packet path's
-// stamps of that time, so that what was sent on one pair is never taken for
-// evidence of another.
-type Term struct {
-	// session was the current one when the term began, at startedAt, and first
-	// its next packet number.
-	session   *Session
-	startedAt time.Time
-	first     uint64
-
-	// unconfirmed is when the first packet was sent since the last confirmation
-	// that TCP will confirm, unreported the same for what only a Report can.
-	unconfirmed, unreported atomic.Int64
-	// confirmed is when a packet of this term was last known to have arrived,
-	// sample the last round-trip time.
-	confirmed, sample atomic.Int64
-	flows             atomic.Pointer[flows]
-}
-
 // stamp sets t to now unless it holds an earlier time.
 func stamp(t *atomic.Int64, now time.Duration) {
 	if t.Load() == 0 {
@@ -92,64 +73,4 @@ func clearBefore(t *atomic.Int64, limit time.Duration) {
 	if v := t.Load(); v != 0 && v <= int64(limit) {
 		t.CompareAndSwap(v, 0)
 	}
-}
-
-// confirm notes that a packet sent in this term has arrived. Packets still on
-// their way are forgotten with it: the next one sent starts the clock again.
-func (t *Term) confirm(now, sample time.Duration) {
-	t.unconfirmed.Store(0)
-	t.unreported.Store(0)
-	t.confirmed.Store(int64(now))
-	if sample > 0 {
-		t.sample.Store(int64(sample))
-	}
-}
-
-// Sent takes note of an inner packet that goes out now on the term's pair. It
-// must be called before the packet is sealed, as sealing overwrites it.
-func (t *Term) Sent(now time.Duration, m *Marks, pkt []byte) {
-	s, ok := parseSegment(pkt)
-	if !ok {
-		stamp(&t.unreported, now)
-		return
-	}
-	if s.ack {
-		// It tells the peer what we received.
-		clearBefore(&m.owedTCP, now)
-	}
-	if s.length == 0 {
-		return // a pure ACK is confirmed by nothing
-	}
-	t.flowTable().sent(now, s)
-	stamp(&t.unconfirmed, now)
-}
-
-// Received takes note of an inner packet that came now. t may be nil: there is
-// no primary pair.
-func (t *Term) Received(now time.Duration, m *Marks, pkt []byte) {
-	s, ok := parseSegment(pkt)
-	if !ok {
-		stamp(&m.owedOther, now)
-		return
-	}
-	if s.length > 0 {
-		stamp(&m.owedTCP, now)
-	}
-	if t == nil || !s.ack {
-		return
-	}
-	if f := t.flows.Load(); f != nil {
-		if sample, progress := f.acked(now, s); progress {
-			t.confirm(now, sample)
-		}
-	}
-}
-
-func (t *Term) flowTable() *flows {
-	f := t.flows.Load()
-	if f == nil {
-		t.flows.CompareAndSwap(nil, new(flows))
-		f = t.flows.Load()
-	}
-	return f
 }

@@ -45,7 +45,10 @@ func (c *Context) sendOpen1(p locator.Pair, poll uint64, rekey bool) {
 		return
 	}
 	c.forgetInitiations()
-	c.initiations = append(c.initiations, &initiation{noise: hs, tag: g.params.Tag, poll: poll, rekey: rekey, at: c.now, sequence: c.announce.sequence})
+	c.initiations = append(c.initiations, &initiation{
+		noise: hs, tag: g.params.Tag, poll: poll, stamp: g.params.Timestamp, rekey: rekey,
+		at: c.now, sequence: c.announce.sequence,
+	})
 	c.do(Register{Tag: g.params.Tag})
 	c.send(p, b)
 }
@@ -92,8 +95,11 @@ func (c *Context) HandleOpen1(now time.Time, p locator.Pair, in *Incoming, acts 
 		return c.leave(), DropForged
 	}
 	s.open2, s.sequence = b, c.announce.sequence
-	c.learn(p, g)
+	s.greeting, s.stamp = g, g.params.Timestamp
 	c.sessions.add(c, s)
+	if c.remotes.heard(p.Remote, len(in.raw)) {
+		c.setCandidates()
+	}
 	c.answerOpen(p, s)
 	return c.leave(), DropNone
 }
@@ -125,7 +131,7 @@ func (c *Context) HandleOpen2(now time.Time, p locator.Pair, raw []byte, o wire.
 			at = n
 		}
 	}
-	if at < 0 {
+	if at < 0 || now.Sub(c.initiations[at].at) > initiationFor {
 		return c.leave(), DropStaleOpen
 	}
 	i := c.initiations[at]
@@ -141,9 +147,8 @@ func (c *Context) HandleOpen2(now time.Time, p locator.Pair, raw []byte, o wire.
 		return c.leave(), DropMalformed
 	}
 	c.initiations = append(c.initiations[:at], c.initiations[at+1:]...)
-	s.initiated = true
+	s.initiated, s.stamp = true, i.stamp
 	s.used.Store(true)
-	c.learn(p, g)
 	c.sessions.add(c, s)
 	c.announce.acked(i.sequence)
 	c.adopt(s)
@@ -152,15 +157,17 @@ func (c *Context) HandleOpen2(now time.Time, p locator.Pair, raw []byte, o wire.
 	} else {
 		c.perform(c.machine.HandleAnswer(now, i.poll, nil))
 	}
+	c.remotes.heard(p.Remote, len(raw))
+	c.learn(g)
 	return c.leave(), DropNone
 }
 
-// learn takes in what the peer says of itself in an Open that came over the
-// reverse of p.
-func (c *Context) learn(p locator.Pair, g greeting) {
-	c.machine.SetPeerReport(g.params.ReportDelay)
-	c.remotes.announced(g.locators)
-	c.remotes.heard(p.Remote)
+// learn takes in what the peer says of itself in an Open.
+func (c *Context) learn(g greeting) {
+	c.machine.SetReports(g.params.ReportDelay, min(g.params.ReportWanted, c.cfg.Timers.ReportDelay))
+	if c.remotes.announced(g.locators) {
+		c.event(Event{Kind: EventLocators, Detail: "the peer's"})
+	}
 	c.setCandidates()
 }
 

@@ -20,11 +20,11 @@ func (c *Context) perform(acts []detect.Action) {
 			c.setPrimary(a)
 		case detect.Duplicate:
 			c.duplicate(a.To)
+		case detect.Answered:
+			c.remotes.verify(a.Pair.Remote)
 		case detect.ResetTimer:
-			if c.term != nil {
-				limit := c.since(a.Before)
-				clearBefore(&c.term.unconfirmed, limit)
-				clearBefore(&c.term.unreported, limit)
+			if c.term != nil && !a.Before.IsZero() {
+				raise(&c.term.arrivedSent, c.since(a.Before))
 			}
 		case detect.Transition:
 			c.event(Event{Kind: EventState, From: a.From, To: a.To, Cause: a.Event.String(), Pair: a.Pair, SilentFor: c.silentFor()})
@@ -40,16 +40,17 @@ func (c *Context) event(e Event) {
 }
 
 // silentFor returns how long it is since the first packet was sent that is not
-// confirmed.
+// confirmed, zero if all are.
 func (c *Context) silentFor() time.Duration {
 	if c.term == nil {
 		return 0
 	}
-	t := earliest(c.instant(c.term.unconfirmed.Load()), c.instant(c.term.unreported.Load()))
+	segments, others := c.term.unconfirmed(c.since(c.now))
+	t := earliest(c.instant(int64(segments)), c.instant(int64(others)))
 	if t.IsZero() {
 		return 0
 	}
-	return c.now.Sub(t)
+	return max(c.now.Sub(t), 1)
 }
 
 // maxResendAge bounds how far back packets are sent again.
@@ -58,15 +59,16 @@ const maxResendAge = time.Second
 // duplicate sends packets over p too, from the unconfirmed ones on; the zero pair
 // ends it.
 func (c *Context) duplicate(p locator.Pair) {
-	c.second = p
-	if p.IsValid() {
+	c.second = locator.Pair{}
+	if p.IsValid() && c.remotes.trusted(p.Remote) {
+		c.second = p
 		c.resend(p)
 	}
 	c.setPath()
 }
 
-// resend sends again over p what may have been lost on the primary: all since the
-// last evidence, less a round trip (DESIGN §7).
+// resend sends again over p what may have been lost on the primary: all sent since
+// what is known to have arrived.
 func (c *Context) resend(p locator.Pair) {
 	if !c.sessions.current.usable(c.now) {
 		return
@@ -74,7 +76,7 @@ func (c *Context) resend(p locator.Pair) {
 	now := c.since(c.now)
 	since := now - maxResendAge
 	if t := c.term; t != nil {
-		since = max(since, time.Duration(t.confirmed.Load())-c.machine.RTT())
+		since = max(since, time.Duration(t.arrivedSent.Load()))
 	}
 	c.do(Resend{Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: since})
 }
@@ -153,5 +155,8 @@ func (c *Context) sendFrames(p locator.Pair, s *Session, frames []byte) {
 }
 
 func (c *Context) send(p locator.Pair, datagram []byte) {
+	if !c.remotes.allow(p.Remote, len(datagram)) {
+		return
+	}
 	c.do(Send{Pair: p, Interface: c.interfaces[p], Datagram: datagram})
 }

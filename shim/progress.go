@@ -2,6 +2,7 @@ package shim
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"sync/atomic"
 	"time"
 
@@ -11,36 +12,38 @@ import (
 // A segment is what TCP progress needs to know of a TCP segment (RFC 9293
 // §3.1).
 type segment struct {
-	// flow names the connection, the same for both directions.
+	// flow names the connection as seen from this end, the same for both
+	// directions.
 	flow uint64
 	// sequence and length are in sequence space: SYN and FIN count one each.
 	sequence, length uint32
-	// ack says that acknowledged is valid.
-	ack          bool
-	acknowledged uint32
+	// ack says that acknowledged is valid. sacked is the highest right edge of a
+	// SACK block above it (RFC 2018), acknowledged itself if there is none.
+	ack                  bool
+	acknowledged, sacked uint32
 }
 
 const protocolTCP = 6
 
 // parseSegment returns the TCP segment that pkt, which CheckInner accepts,
-// carries. It reports false for anything else, fragments and packets with
-// extension headers included.
-func parseSegment(pkt []byte) (segment, bool) {
+// carries, outbound or inbound. It reports false for anything else, fragments and
+// packets with extension headers included.
+func parseSegment(pkt []byte, inbound bool) (segment, bool) {
 	var tcp []byte
-	var flow uint64
+	var source, destination uint64
 	if pkt[0]>>4 == 6 {
 		if pkt[6] != protocolTCP {
 			return segment{}, false
 		}
 		tcp = pkt[wire.IPv6HeaderLen:]
-		flow = fold(pkt[8:24]) + fold(pkt[24:40])
+		source, destination = fold(pkt[8:24]), fold(pkt[24:40])
 	} else {
 		fragment := binary.BigEndian.Uint16(pkt[6:])&0x3fff != 0 // more fragments (1), offset (13)
 		if pkt[9] != protocolTCP || fragment {
 			return segment{}, false
 		}
 		tcp = pkt[int(pkt[0]&0x0f)*4:]
-		flow = mix(uint64(binary.BigEndian.Uint32(pkt[12:]))) + mix(uint64(binary.BigEndian.Uint32(pkt[16:])))
+		source, destination = uint64(binary.BigEndian.Uint32(pkt[12:])), uint64(binary.BigEndian.Uint32(pkt[16:]))
 	}
 	if len(tcp) < 20 {
 		return segment{}, false
@@ -51,13 +54,21 @@ func parseSegment(pkt []byte) (segment, bool) {
 	}
 	const fin, syn, ack = 1 << 0, 1 << 1, 1 << 4
 	flags := tcp[13]
+	source = mix(source + uint64(binary.BigEndian.Uint16(tcp))<<48)
+	destination = mix(destination + uint64(binary.BigEndian.Uint16(tcp[2:]))<<48)
+	if inbound {
+		source, destination = destination, source
+	}
 	s := segment{
-		// A sum, so that the two directions are the same flow.
-		flow:         mix(flow + mix(uint64(binary.BigEndian.Uint16(tcp))) + mix(uint64(binary.BigEndian.Uint16(tcp[2:])))),
+		flow:         mix(source+bits.RotateLeft64(destination, 1)) | 1, // zero is no flow
 		sequence:     binary.BigEndian.Uint32(tcp[4:]),
 		length:       uint32(len(tcp) - offset),
 		ack:          flags&ack != 0,
 		acknowledged: binary.BigEndian.Uint32(tcp[8:]),
+	}
+	s.sacked = s.acknowledged
+	if s.ack && offset > 20 {
+		s.sacked = highestSACK(tcp[20:offset], s.acknowledged)
 	}
 	if flags&syn != 0 {
 		s.length++
@@ -66,6 +77,31 @@ func parseSegment(pkt []byte) (segment, bool) {
 		s.length++
 	}
 	return s, true
+}
+
+// highestSACK returns the highest right edge among the SACK blocks in options, or
+// ack if none is above it.
+func highestSACK(options []byte, ack uint32) uint32 {
+	const end, nop, sack = 0, 1, 5 // kinds (RFC 9293 §3.2, RFC 2018 §3)
+	highest := ack
+	for len(options) > 0 && options[0] != end {
+		if options[0] == nop {
+			options = options[1:]
+			continue
+		}
+		if len(options) < 2 || options[1] < 2 || int(options[1]) > len(options) {
+			break
+		}
+		if options[0] == sack {
+			for block := options[2:options[1]]; len(block) >= 8; block = block[8:] {
+				if right := binary.BigEndian.Uint32(block[4:]); int32(right-highest) > 0 {
+					highest = right
+				}
+			}
+		}
+		options = options[options[1]:]
+	}
+	return highest
 }
 
 func fold(a []byte) uint64 {
@@ -81,88 +117,148 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// numFlows is how many connections of a peer are watched at a time; of two that
-// fall on the same slot, the one that sent last is.
-const numFlows = 128
+const (
+	// numFlows is how many connections of a peer are watched at a time; of two
+	// that fall on the same slot, the one that sent last is.
+	numFlows = 64
+	// flowEntries is how many instants are kept of each: two round trips' worth.
+	flowEntries = 32
+)
 
 // flows watches TCP connections for progress in one term. The goroutine that
-// sends writes a slot's span, the one that receives its acknowledged; a slot
-// changes hands by its key.
+// sends writes a slot's span and log, the one that receives its acknowledged and
+// sacked; a slot changes hands by its key.
 type flows [numFlows]flow
 
 type flow struct {
 	key atomic.Uint64
 	// span is the sequence space sent in this term: first in the upper, end in
 	// the lower 32 bits.
-	span         atomic.Uint64
-	acknowledged atomic.Uint32
+	span                 atomic.Uint64
+	acknowledged, sacked atomic.Uint32
+	// log holds the end of a segment and when it was first sent.
+	log     [flowEntries]atomic.Uint64
+	head    atomic.Uint32
+	entered time.Duration // of the one who sends
+	// lastAt is when the end of the span was sent, and resentAt when a segment
+	// was sent again since there was progress, zero for never.
+	lastAt, resentAt atomic.Int64
 	// timedEnd is the end of the segment whose round trip is being timed, and
 	// timedAt when it was sent, zero for none.
 	timedEnd atomic.Uint32
 	timedAt  atomic.Int64
 }
 
-func (f *flows) slot(key uint64) *flow { return &f[key%numFlows] }
+func (f *flows) slot(key uint64) *flow { return &f[key>>1%numFlows] }
 
 // sent notes a segment that occupies sequence space.
-func (f *flows) sent(now time.Duration, s segment) {
+func (f *flows) sent(now, grain time.Duration, s segment) {
 	slot, end := f.slot(s.flow), s.sequence+s.length
 	if slot.key.Load() != s.flow {
 		slot.key.Store(0)
 		slot.timedAt.Store(0)
+		slot.resentAt.Store(0)
+		slot.head.Store(0)
 		slot.acknowledged.Store(s.sequence)
+		slot.sacked.Store(s.sequence)
 		slot.span.Store(uint64(s.sequence)<<32 | uint64(end))
-		slot.time(now, end)
+		slot.note(now, grain, end)
 		slot.key.Store(s.flow)
 		return
 	}
 	span := slot.span.Load()
 	first, last := uint32(span>>32), uint32(span)
-	switch {
-	case int32(end-last) > 0 && int32(s.sequence-last) >= 0:
-		slot.time(now, end)
+	if int32(s.sequence-last) >= 0 {
+		slot.note(now, grain, end)
 		slot.span.Store(uint64(first)<<32 | uint64(end))
-	default:
-		// A retransmission: its acknowledgement may be the original's, so it is
-		// not timed (RFC 6298 §3); but it is sent on this pair and counts.
-		slot.timedAt.Store(0)
-		if int32(s.sequence-first) < 0 {
-			slot.acknowledged.CompareAndSwap(first, s.sequence)
-			first = s.sequence
-		}
-		if int32(end-last) > 0 {
-			last = end
-		}
-		slot.span.Store(uint64(first)<<32 | uint64(last))
+		return
 	}
+	// A retransmission: its acknowledgement may be the original's, so it is not
+	// timed (RFC 6298 §3); but it is sent on this pair and counts.
+	slot.timedAt.Store(0)
+	slot.resentAt.Store(max(int64(now), 1))
+	if int32(s.sequence-first) < 0 {
+		slot.acknowledged.CompareAndSwap(first, s.sequence)
+		first = s.sequence
+	}
+	if int32(end-last) > 0 {
+		last = end
+		slot.note(now, grain, end)
+	}
+	slot.span.Store(uint64(first)<<32 | uint64(last))
 }
 
-func (fl *flow) time(now time.Duration, end uint32) {
+// note takes down that new data up to end is sent now.
+func (fl *flow) note(now, grain time.Duration, end uint32) {
+	if h := fl.head.Load(); h == 0 || now-fl.entered >= grain {
+		fl.entered = now
+		fl.log[h%flowEntries].Store(entry(end, now))
+		fl.head.Store(h + 1)
+	}
+	fl.lastAt.Store(int64(now))
 	if fl.timedAt.Load() == 0 {
 		fl.timedEnd.Store(end)
 		fl.timedAt.Store(max(int64(now), 1))
 	}
 }
 
-// acked reports whether s newly acknowledges something sent in this term, and
-// the round-trip time if that was being measured.
-func (f *flows) acked(now time.Duration, s segment) (sample time.Duration, progress bool) {
+// sentAt returns when the latest data before edge was first sent, as far as is
+// known.
+func (fl *flow) sentAt(edge, end uint32, now time.Duration) time.Duration {
+	if edge == end {
+		return time.Duration(fl.lastAt.Load())
+	}
+	h := fl.head.Load()
+	for i := uint32(1); i <= min(h, flowEntries); i++ {
+		if e := fl.log[(h-i)%flowEntries].Load(); int32(entryNumber(e)-edge) <= 0 {
+			return entryAt(e, now)
+		}
+	}
+	return 0
+}
+
+// progress is what an acknowledgement shows: a packet sent at that time has
+// arrived. sample, if not zero, is a round-trip time.
+type progress struct{ sent, sample time.Duration }
+
+// acked reports whether s newly acknowledges something sent in this term, in
+// order or not.
+func (f *flows) acked(now time.Duration, s segment) (progress, bool) {
 	slot := f.slot(s.flow)
 	if slot.key.Load() != s.flow {
-		return 0, false
+		return progress{}, false
 	}
-	span, before := slot.span.Load(), slot.acknowledged.Load()
-	first, end, ack := uint32(span>>32), uint32(span), s.acknowledged
-	if int32(ack-before) <= 0 || int32(ack-first) <= 0 || int32(ack-end) > 0 {
-		return 0, false // nothing new, from before this term, or never sent
+	span := slot.span.Load()
+	first, end := uint32(span>>32), uint32(span)
+	news := func(edge, before uint32) bool {
+		// Something new, sent in this term, and sent at all.
+		return int32(edge-before) > 0 && int32(edge-first) > 0 && int32(edge-end) <= 0
 	}
+	before, beforeSACK := slot.acknowledged.Load(), slot.sacked.Load()
+	inOrder, outOfOrder := news(s.acknowledged, before), news(s.sacked, beforeSACK)
+	if !inOrder && !outOfOrder {
+		return progress{}, false
+	}
+	p := progress{sent: slot.sentAt(s.sacked, end, now)}
 	timedAt, timedEnd := slot.timedAt.Load(), slot.timedEnd.Load()
 	// The slot may have changed hands meanwhile.
-	if slot.key.Load() != s.flow || !slot.acknowledged.CompareAndSwap(before, ack) {
-		return 0, false
+	if slot.key.Load() != s.flow {
+		return progress{}, false
 	}
-	if timedAt != 0 && int32(ack-timedEnd) >= 0 && slot.timedAt.CompareAndSwap(timedAt, 0) {
-		sample = now - time.Duration(timedAt)
+	if outOfOrder {
+		slot.sacked.CompareAndSwap(beforeSACK, s.sacked)
 	}
-	return sample, true
+	if !inOrder {
+		return p, true
+	}
+	if !slot.acknowledged.CompareAndSwap(before, s.acknowledged) {
+		return progress{}, false
+	}
+	if at := slot.resentAt.Swap(0); at != 0 {
+		p.sent = max(p.sent, time.Duration(at))
+	}
+	if timedAt != 0 && int32(s.acknowledged-timedEnd) >= 0 && slot.timedAt.CompareAndSwap(timedAt, 0) {
+		p.sample = now - time.Duration(timedAt)
+	}
+	return p, true
 }

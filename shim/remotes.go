@@ -22,17 +22,30 @@ type remotes struct {
 	any      bool
 	// fromAfar are where authenticated packets came from that nobody announced,
 	// the latest last.
-	fromAfar []netip.AddrPort
+	fromAfar []afar
 }
+
+// An afar is an unannounced locator of the peer (NAT, a move). Anyone on the way
+// could have made the peer's packet come from it, so until a test of it was
+// answered it gets at most amplification times what it sent (return routability,
+// §3.3).
+type afar struct {
+	addr           netip.AddrPort
+	received, sent int
+	verified       bool
+}
+
+// amplification is the bound of RFC 9000 §8.1.
+const amplification = 3
 
 func newRemotes(configured []netip.AddrPort) remotes {
 	return remotes{configured: slices.Clone(configured)}
 }
 
 // announced takes in a LocatorSet. It reports false if it is older than what is
-// known (RFC 1982: sequence numbers wrap).
+// known (RFC 1982: sequence numbers wrap), or the same.
 func (r *remotes) announced(s wire.LocatorSet) bool {
-	if r.any && int32(s.Sequence-r.sequence) < 0 {
+	if r.any && int32(s.Sequence-r.sequence) <= 0 {
 		return false
 	}
 	r.any, r.sequence = true, s.Sequence
@@ -40,22 +53,61 @@ func (r *remotes) announced(s wire.LocatorSet) bool {
 	for _, l := range s.Locators.All() {
 		r.set = append(r.set, locator.Remote{Addr: l.AddrPort, Preference: l.Preference, Deprecated: l.Deprecated})
 		r.configured = slices.DeleteFunc(r.configured, func(a netip.AddrPort) bool { return a == l.AddrPort })
-		r.fromAfar = slices.DeleteFunc(r.fromAfar, func(a netip.AddrPort) bool { return a == l.AddrPort })
+		r.fromAfar = slices.DeleteFunc(r.fromAfar, func(a afar) bool { return a.addr == l.AddrPort })
 	}
 	return true
 }
 
-// heard takes in that an authenticated Open or Poll came from a. It reports
-// whether that is news.
-func (r *remotes) heard(a netip.AddrPort) bool {
+// heard takes in that an authenticated Open or Poll of n bytes came from a. It
+// reports whether a is news.
+func (r *remotes) heard(a netip.AddrPort, n int) bool {
+	if f := r.afar(a); f != nil {
+		f.received += n
+		return false
+	}
 	if slices.ContainsFunc(r.list(), func(l locator.Remote) bool { return l.Addr == a }) {
 		return false
 	}
-	r.fromAfar = append(r.fromAfar, a)
+	r.fromAfar = append(r.fromAfar, afar{addr: a, received: n})
 	if len(r.fromAfar) > maxHeard {
 		r.fromAfar = slices.Delete(r.fromAfar, 0, 1)
 	}
 	return true
+}
+
+func (r *remotes) afar(a netip.AddrPort) *afar {
+	for i := range r.fromAfar {
+		if r.fromAfar[i].addr == a {
+			return &r.fromAfar[i]
+		}
+	}
+	return nil
+}
+
+// allow reports whether n bytes may be sent to a, and counts them.
+func (r *remotes) allow(a netip.AddrPort, n int) bool {
+	f := r.afar(a)
+	if f == nil || f.verified {
+		return true
+	}
+	if f.sent+n > amplification*f.received {
+		return false
+	}
+	f.sent += n
+	return true
+}
+
+// trusted reports whether data may be sent to a without a test.
+func (r *remotes) trusted(a netip.AddrPort) bool {
+	f := r.afar(a)
+	return f == nil || f.verified
+}
+
+// verify notes that a test of a was answered.
+func (r *remotes) verify(a netip.AddrPort) {
+	if f := r.afar(a); f != nil {
+		f.verified = true
+	}
 }
 
 // list returns all locators, the announced ones first.
@@ -65,7 +117,7 @@ func (r *remotes) list() []locator.Remote {
 		l = append(l, locator.Remote{Addr: a})
 	}
 	for _, a := range r.fromAfar {
-		l = append(l, locator.Remote{Addr: a})
+		l = append(l, locator.Remote{Addr: a.addr})
 	}
 	return l
 }

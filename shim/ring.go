@@ -99,40 +99,88 @@ func (r *Ring) Release() { *r = Ring{} }
 // Len returns how many packets the ring holds.
 func (r *Ring) Len() int { return r.count }
 
-// Unconfirmed calls f with the packets sent at or after since that t does not
-// know to have arrived, oldest first and at most limit bytes of them; then with
-// the newest pure acknowledgement of each TCP connection. at is when it was sent.
-// The packet is f's only until it returns. t may be nil: nothing is known.
+// Unconfirmed calls f with the packets sent after since that t does not know to
+// have arrived, oldest first and at most limit bytes of them, then with the newest
+// pure acknowledgement of each TCP connection. at is when the packet was sent; it
+// is f's only until it returns. t may be nil: nothing is known.
 func (r *Ring) Unconfirmed(t *Term, since time.Duration, limit int, f func(at time.Duration, pkt []byte)) {
-	acks := make(map[uint64]record)
+	var l latest
 	for i := range r.count {
-		rec := r.records[(r.head+i)%len(r.records)]
-		pkt := r.data[rec.offset : rec.offset+rec.size]
-		s, tcp := parseSegment(pkt)
-		if tcp && s.length == 0 {
-			acks[s.flow] = rec
-			continue
-		}
-		if rec.at < since || tcp && t.arrived(s) || limit < rec.size {
-			continue
-		}
-		limit -= rec.size
-		f(rec.at, pkt)
+		l.note(r.packet(i))
 	}
-	for _, rec := range acks {
-		f(rec.at, r.data[rec.offset:rec.offset+rec.size])
+	var acks []int
+	for i := range r.count {
+		rec, pkt := r.records[(r.head+i)%len(r.records)], r.packet(i)
+		s, tcp := parseSegment(pkt, false)
+		switch {
+		case tcp && !l.newest(i, s):
+		case tcp && s.length == 0:
+			acks = append(acks, i)
+		case rec.at <= since || tcp && t.arrived(s) || limit < rec.size:
+		default:
+			limit -= rec.size
+			f(rec.at, pkt)
+		}
+	}
+	for _, i := range acks {
+		f(r.records[(r.head+i)%len(r.records)].at, r.packet(i))
 	}
 }
 
-// arrived reports whether s is known to have arrived in this term.
-func (t *Term) arrived(s segment) bool {
-	if t == nil {
-		return false
+// packet returns the i-th packet, the oldest being number 0.
+func (r *Ring) packet(i int) []byte {
+	rec := r.records[(r.head+i)%len(r.records)]
+	return r.data[rec.offset : rec.offset+rec.size]
+}
+
+// latest finds out which of a series of packets are superseded: a TCP segment by
+// its retransmission, a pure acknowledgement by a later one. An old copy must not
+// arrive first: its timestamp, echoed, would have TCP believe that its time-outs
+// were spurious, or measure the whole outage as a round trip (RFC 7323 §4).
+type latest struct {
+	count int
+	last  map[segmentKey]int
+}
+
+type segmentKey struct {
+	flow     uint64
+	sequence uint32
+	pure     bool
+}
+
+func keyOf(s segment) segmentKey {
+	if s.length == 0 {
+		return segmentKey{flow: s.flow, pure: true}
 	}
-	f := t.flows.Load()
-	if f == nil {
-		return false
+	return segmentKey{flow: s.flow, sequence: s.sequence}
+}
+
+// note takes down the next packet of the series.
+func (l *latest) note(pkt []byte) {
+	if s, tcp := parseSegment(pkt, false); tcp {
+		if l.last == nil {
+			l.last = make(map[segmentKey]int)
+		}
+		l.last[keyOf(s)] = l.count
 	}
-	slot := f.slot(s.flow)
-	return slot.key.Load() == s.flow && int32(s.sequence+s.length-slot.acknowledged.Load()) <= 0
+	l.count++
+}
+
+// newest reports whether no later packet supersedes the i-th, which is s.
+func (l *latest) newest(i int, s segment) bool { return l.last[keyOf(s)] == i }
+
+// Newest returns those of packets, in their order, that no later one supersedes.
+// offset is where the packet starts in each buffer.
+func Newest(packets [][]byte, offset int) [][]byte {
+	var l latest
+	for _, b := range packets {
+		l.note(b[offset:])
+	}
+	var kept [][]byte
+	for i, b := range packets {
+		if s, tcp := parseSegment(b[offset:], false); !tcp || l.newest(i, s) {
+			kept = append(kept, b)
+		}
+	}
+	return kept
 }

@@ -59,8 +59,14 @@ type Session struct {
 	// it got it, and sequence that of the LocatorSet in it.
 	open2    []byte
 	sequence uint32
-	// heardAt is when a control datagram last came with the session.
-	heardAt time.Time
+	// greeting is what the peer said in that Open; it counts when the peer has
+	// shown that it is no replay.
+	greeting greeting
+	// stamp is the timestamp of the Open 1, by its sender's clock.
+	stamp uint64
+	// heardAt is when a control datagram last came with the session, adoptedAt
+	// when packets began to be sealed with it.
+	heardAt, adoptedAt time.Time
 	// reported is the count that our last Report told; confirmed is the largest
 	// packet number, plus one, that the peer has reported.
 	reported, confirmed uint64
@@ -74,14 +80,21 @@ func (s *Session) Used() bool { return s.used.Load() }
 
 func addr16(a netip.Addr) [16]byte { return a.As16() }
 
-func (s *Session) nonce(number uint64) (n [12]byte) {
-	binary.BigEndian.PutUint64(n[4:], number)
-	return n
+// nonceLen is the length of the nonce of both ciphers.
+const nonceLen = 12
+
+// putNonce writes the nonce of a packet number into the bytes before a datagram,
+// where it costs no allocation: 32 zero bits, then the number.
+func putNonce(b []byte, number uint64) []byte {
+	_ = b[nonceLen-1]
+	binary.BigEndian.PutUint32(b, 0)
+	binary.BigEndian.PutUint64(b[4:], number)
+	return b[:nonceLen]
 }
 
-// seal encrypts payload, which follows header in one buffer with room for
-// wire.AuthLen after it, and returns the datagram. It reports false when the
-// keys are used up.
+// seal encrypts the payload that follows a header at start, up to end. buf has
+// room for nonceLen before start and for wire.AuthLen after end. It returns the
+// datagram, or reports false when the keys are used up.
 func (s *Session) seal(buf []byte, start, end int) ([]byte, bool) {
 	number := s.next.Add(1) - 1
 	if number >= rejectNumbers {
@@ -89,9 +102,8 @@ func (s *Session) seal(buf []byte, start, end int) ([]byte, bool) {
 	}
 	header := buf[start : start+wire.HeaderLen]
 	wire.PutHeader(header, wire.Header{Type: wire.Transport, Tag: s.remote, Number: uint32(number)})
-	n := s.nonce(number)
 	payload := buf[start+wire.HeaderLen : end]
-	sealed := s.sealer.Seal(payload[:0], n[:], payload, header)
+	sealed := s.sealer.Seal(payload[:0], putNonce(buf[start-nonceLen:start], number), payload, header)
 	return buf[start : start+wire.HeaderLen+len(sealed)], true
 }
 
@@ -117,10 +129,11 @@ func (s *Session) rewritable(pkt []byte) bool {
 
 // SealControl returns a datagram that holds frames.
 func (s *Session) SealControl(frames []byte) ([]byte, bool) {
-	buf := make([]byte, wire.HeaderLen, wire.HeaderLen+1+len(frames)+wire.AuthLen)
+	const start = nonceLen
+	buf := make([]byte, start+wire.HeaderLen, start+wire.HeaderLen+1+len(frames)+wire.AuthLen)
 	buf = wire.AppendControl(buf)
 	buf = append(buf, frames...)
-	return s.seal(buf, 0, len(buf))
+	return s.seal(buf, start, len(buf))
 }
 
 // An Opened is what a datagram held.
@@ -135,7 +148,8 @@ type Opened struct {
 // OpenDatagram opens buf[from:to], a transport datagram for this session, in
 // place, and restores the inner packet, for which it needs Headroom before it.
 // now is the time since the context's base. A reason other than DropNone means
-// that the datagram is to be dropped and counted; no state has changed then.
+// that the datagram is to be dropped and counted. What is not authentic, or was
+// seen before, changes nothing.
 func (s *Session) OpenDatagram(now time.Duration, buf []byte, from, to int) (Opened, Drop) {
 	if to-from < wire.MinTransportLen {
 		return Opened{}, DropMalformed
@@ -143,9 +157,8 @@ func (s *Session) OpenDatagram(now time.Duration, buf []byte, from, to int) (Ope
 	largest := s.largest.Load()
 	header := buf[from : from+wire.HeaderLen]
 	number := wire.ExpandNumber(max(largest, 1)-1, binary.BigEndian.Uint32(header[4:]))
-	n := s.nonce(number)
 	start := from + wire.HeaderLen
-	plain, err := s.opener.Open(buf[start:start], n[:], buf[start:to], header)
+	plain, err := s.opener.Open(buf[start:start], putNonce(buf[from-nonceLen:from], number), buf[start:to], header)
 	if err != nil {
 		return Opened{}, DropForged
 	}

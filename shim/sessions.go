@@ -1,14 +1,16 @@
 package shim
 
 import (
+	"slices"
 	"time"
 )
 
 // maxUnused is how many sessions may be there that the peer has not used yet.
 const maxUnused = 4
 
-// tieWindow is how far apart two Opens may be to count as simultaneous.
-const tieWindow = 2 * time.Second
+// tieWindow is how far apart two Opens may be to count as simultaneous: less than
+// a daemon takes to start again.
+const tieWindow = 250 * time.Millisecond
 
 // sessions are the keys shared with a peer, oldest first.
 type sessions struct {
@@ -86,28 +88,37 @@ func (c *Context) HandleUsed(now time.Time, s *Session, acts []Action) []Action 
 	return c.leave()
 }
 
-func (c *Context) used(s *Session) {
+// used notes that the peer has used s. It reports false if s is no longer one of
+// ours: its datagram has waited for too long.
+func (c *Context) used(s *Session) bool {
+	if !slices.Contains(c.sessions.all, s) {
+		return false
+	}
 	s.heardAt = c.now
 	if s.initiated || s.open2 == nil {
-		return
+		return true
 	}
 	s.used.Store(true)
 	s.open2 = nil
 	c.announce.acked(s.sequence)
 	c.adopt(s)
+	c.learn(s.greeting)
+	return true
 }
 
-// adopt makes s the session that packets are sealed with, unless it and the
-// current one come of two Opens at the same time: then both ends keep the one
+// adopt makes s the session that packets are sealed with, unless the current one
+// is younger, or comes of an Open at the same time: then both ends keep the one
 // whose initiator has the lesser key.
 func (c *Context) adopt(s *Session) {
-	cur := c.sessions.current
-	if cur.usable(c.now) && cur.initiated != s.initiated && s.created.Sub(cur.created).Abs() < tieWindow {
-		mineWins := c.cfg.Identity.Public.Less(c.cfg.Peer)
-		if s.initiated != mineWins {
+	if cur := c.sessions.current; cur.usable(c.now) {
+		switch mineWins := c.cfg.Identity.Public.Less(c.cfg.Peer); {
+		case cur.initiated == s.initiated && s.stamp < cur.stamp:
+			return
+		case cur.initiated != s.initiated && s.created.Sub(cur.created).Abs() < tieWindow && s.initiated != mineWins:
 			return
 		}
 	}
+	s.adoptedAt = c.now
 	c.sessions.current = s
 	c.event(Event{Kind: EventSession, Detail: s.local.String()})
 	if c.term != nil {

@@ -41,10 +41,6 @@ func Open(c Config) (*Kernel, error) {
 	if _, err := net.InterfaceByName(c.Name); err == nil {
 		return nil, fmt.Errorf("interface %s exists already: choose another name in the configuration (interface = \"…\"), or remove it with 'ip link delete %s'", c.Name, c.Name)
 	}
-	// CreateTUN says that it is missing in words of its own.
-	if _, err := os.Stat(cloneDevice); err != nil {
-		return nil, explain(c.Name, err)
-	}
 	dev, err := create(c.Name)
 	if err != nil {
 		return nil, explain(c.Name, err)
@@ -61,7 +57,7 @@ func Open(c Config) (*Kernel, error) {
 // offloads, but does not watch it: what its watcher says of the interface is not
 // needed, and a hiccup of that would end the node.
 func create(name string) (wgtun.Device, error) {
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(cloneDevice, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -15,9 +15,6 @@ const (
 	memoryQueue = 500
 	// memoryBatch is how many packets one Read of a Memory can return.
 	memoryBatch = 128
-	// memoryHeadroom is the least offset that Write accepts, so that code which
-	// forgets the room for the virtio-net header fails here too.
-	memoryHeadroom = 16
 )
 
 // A Memory is a TUN device without a kernel: what an application injects, the
@@ -36,6 +33,8 @@ type Memory struct {
 
 	inDrops, outDrops atomic.Uint64
 }
+
+var _ Device = (*Memory)(nil)
 
 // NewMemory returns an open device with empty queues.
 func NewMemory() *Memory {
@@ -126,12 +125,13 @@ func (m *Memory) store(buf []byte, size *int, offset int, pkt []byte) int {
 
 // Write hands copies of the packets bufs[i][offset:] to the application and
 // returns how many were well formed. A packet that is neither IPv4 nor IPv6
-// gives EINVAL, as from the kernel; the others are still written. One that
-// finds the queue full is dropped without an error. After Close the error is
-// os.ErrClosed.
+// gives EINVAL, as from the kernel; the others are still written. One that finds
+// the queue full is dropped without an error. An offset below WriteHeadroom is
+// an error, so that code which forgets the room fails here too. After Close the
+// error is os.ErrClosed.
 func (m *Memory) Write(bufs [][]byte, offset int) (int, error) {
-	if offset < memoryHeadroom {
-		return 0, fmt.Errorf("tun: write offset %d, want at least %d", offset, memoryHeadroom)
+	if offset < WriteHeadroom {
+		return 0, fmt.Errorf("tun: write offset %d, want at least %d", offset, WriteHeadroom)
 	}
 	select {
 	case <-m.closed:

@@ -242,7 +242,7 @@ func (l *looper) send(p *peer, a shim.Send) {
 // release sends what has waited for a path.
 func (l *looper) release(p *peer, path *shim.Path) {
 	now := l.since(time.Now())
-	for _, b := range p.waiting.take() {
+	for _, b := range shim.Newest(p.waiting.take(), shim.Headroom) {
 		l.sealer.seal(now, p, path, b, shim.Headroom, len(b))
 	}
 	l.sealer.flush()

@@ -44,7 +44,7 @@ type sealer struct {
 	node  *Node
 	msgs  []underlay.Message
 	peers []*peer
-	// held is the peer whose ring is locked.
+	// held is the peer whose ring and term are locked: the loop sends too.
 	held *peer
 }
 
@@ -79,8 +79,8 @@ func (o *sealer) add(now time.Duration, buf []byte, from, to int) {
 // one.
 func (o *sealer) seal(now time.Duration, p *peer, path *shim.Path, buf []byte, from, to int) {
 	pkt := buf[from:to]
-	path.Term.Sent(now, &p.context.Marks, pkt)
 	o.hold(p)
+	path.Term.Sent(now, &p.context.Marks, path.Session, pkt)
 	p.ring.Push(now, pkt)
 	p.counters.outPackets.Add(1)
 	p.counters.outBytes.Add(uint64(len(pkt)))

@@ -22,7 +22,8 @@ type peer struct {
 	// sendFailed says that the loop is yet to be told of a send error.
 	sendFailed atomic.Bool
 
-	// ring holds what was sent lately.
+	// ringMu guards ring, which holds what was sent lately, and what only the one
+	// who sends may touch of the path's Term.
 	ringMu sync.Mutex
 	ring   shim.Ring
 

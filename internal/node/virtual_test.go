@@ -1,0 +1,271 @@
+package node_test
+
+import (
+	"context"
+	"flag"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/sim"
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/shim"
+	"github.com/multi6/multi6/tun"
+	"github.com/multi6/multi6/wire"
+)
+
+var (
+	firstSeed = flag.Uint64("seed", 1, "first `seed` of the fault schedules under virtual time")
+	seeds     = flag.Int("seeds", 250, "`number` of fault schedules under virtual time")
+)
+
+// A virtual node is a node on memory twins, and the TCP of its applications.
+type virtual struct {
+	*node.Node
+	host  *sim.Host
+	id    netip.Addr
+	dev   *tun.Memory
+	stack *sim.Stack
+}
+
+// world is two virtual nodes with two uplinks each, a round trip of 20 ms apart.
+type world struct {
+	net  *sim.Network
+	a, b *virtual
+	end  func()
+}
+
+// newWorld makes a world of the current bubble. Its end must be called in it.
+func newWorld(t *testing.T, seed uint64, timers detect.Timers) *world {
+	t.Helper()
+	w := &world{net: sim.New(seed)}
+	ha, hb := sim.Twins(w.net, 2)
+	for _, h := range []*sim.Host{ha, hb} {
+		for i := 1; i <= 2; i++ {
+			h.EditInterface(sim.Uplink(i), func(out, _ *sim.Link) { out.Delay = 10 * time.Millisecond })
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), 1})
+	var ka, kb [shim.KeyLen]byte
+	random.Read(ka[:])
+	random.Read(kb[:])
+	ida, idb := shim.NewIdentity(shim.NewPrivateKey(ka)), shim.NewIdentity(shim.NewPrivateKey(kb))
+	ended := make(chan error, 2)
+	start := func(h *sim.Host, id shim.Identity, peer node.Peer) *virtual {
+		v := &virtual{host: h, id: id.Public.Identifier(), dev: tun.NewMemory()}
+		socket, err := h.Listen(locator.DefaultPort)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var key [32]byte
+		random.Read(key[:])
+		v.Node, err = node.New(node.Config{
+			Name: h.String(), Identity: id, Port: locator.DefaultPort, MTU: 1400, Timers: timers,
+			Ciphers: wire.AES256GCM, Policy: locator.DefaultPolicy(), Peers: []node.Peer{peer},
+		}, node.Edges{
+			Device: v.dev, Sender: socket, Receivers: []node.Receiver{socket}, Underlay: socket,
+			Facts: h.Watch(), Random: rand.NewChaCha8(key),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { ended <- v.Run(ctx) }()
+		v.stack = sim.StartStack(v.dev, sim.StackConfig{Addr: v.id, Seed: seed})
+		return v
+	}
+	at := func(host string) (l []netip.AddrPort) {
+		for i := 1; i <= 2; i++ {
+			l = append(l, netip.AddrPortFrom(sim.LocatorOf(host, i), locator.DefaultPort))
+		}
+		return l
+	}
+	w.a = start(ha, ida, node.Peer{Name: "b", Key: idb.Public, Locators: at(sim.HostB)})
+	w.b = start(hb, idb, node.Peer{Name: "a", Key: ida.Public, Locators: at(sim.HostA)})
+	w.end = func() {
+		cancel()
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		w.a.stack.Close()
+		w.b.stack.Close()
+		w.net.Close()
+	}
+	synctest.Wait()
+	return w
+}
+
+// primary returns the primary pair of v as a path of the network, and Figure 2's
+// state.
+func (v *virtual) primary() (sim.Path, string) {
+	s, _ := v.Status()
+	p := s.Peers[0]
+	if p.Primary == nil {
+		return sim.Path{}, p.State
+	}
+	return sim.Path{From: netip.MustParseAddr(p.Primary.Local), To: netip.MustParseAddrPort(p.Primary.Remote).Addr()}, p.State
+}
+
+// connect opens a TCP connection from A to B.
+func (w *world) connect(t *testing.T) (client, server *sim.TCP) {
+	t.Helper()
+	accepted := w.b.stack.Listen(80)
+	client = w.a.stack.Dial(netip.AddrPortFrom(w.b.id, 80))
+	select {
+	case server = <-accepted:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no TCP connection within 10 s")
+	}
+	return client, server
+}
+
+// TestRandomFaults runs random schedules of faults against a TCP connection that
+// sends both ways. It must never be reset, deliver every byte, and end on pairs
+// that work, each end in its own direction.
+func TestRandomFaults(t *testing.T) {
+	const faults, length = 40, 4 * time.Minute
+	n := *seeds
+	if testing.Short() {
+		n = 25
+	}
+	count := 0
+	for seed := *firstSeed; seed < *firstSeed+uint64(n); seed++ {
+		ok := t.Run("", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { count += runSchedule(t, seed, faults, length) })
+		})
+		if !ok {
+			t.Fatalf("run again with -run %s -seed %d -seeds 1", t.Name(), seed)
+		}
+	}
+	t.Logf("%d changes to the network in %d schedules, seeds %d to %d", count, n, *firstSeed, *firstSeed+uint64(n)-1)
+}
+
+func runSchedule(t *testing.T, seed uint64, faults int, length time.Duration) (changes int) {
+	w := newWorld(t, seed, detect.Balanced)
+	defer w.end()
+	client, server := w.connect(t)
+	start := time.Now()
+	schedule := sim.Schedule(seed, length, faults)
+	var written int64
+	write := func(until time.Time) {
+		for time.Now().Before(until) {
+			client.Write(2000)
+			server.Write(1000)
+			written += 1000
+			time.Sleep(min(100*time.Millisecond, time.Until(until)))
+		}
+	}
+	for _, f := range schedule {
+		write(start.Add(f.At))
+		f.Apply(w.net)
+	}
+	write(start.Add(length - sim.SettleTime + 10*time.Second))
+	for _, err := range []error{
+		server.WaitReceived(sim.SettleTime, 2*written), client.WaitReceived(sim.SettleTime, written),
+	} {
+		if err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+	for _, v := range []*virtual{w.a, w.b} {
+		p, state := v.primary()
+		if state != detect.PrimaryOperational.String() || !w.net.Works(p) {
+			t.Errorf("seed %d: %v ends %s on %v, which works: %v", seed, v.host, state, p, w.net.Works(p))
+		}
+	}
+	if t.Failed() {
+		for _, f := range schedule {
+			t.Log(f)
+		}
+	}
+	return len(schedule)
+}
+
+// TestIdleIsSilentInVirtualTime: after the traffic ends, nothing is ever sent.
+func TestIdleIsSilentInVirtualTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, detect.Balanced)
+		defer w.end()
+		client, server := w.connect(t)
+		client.Write(10000)
+		if err := server.WaitReceived(10*time.Second, 10000); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		before := w.net.Counters(sim.Path{})[sim.Sent]
+		time.Sleep(24 * time.Hour)
+		if sent := w.net.Counters(sim.Path{})[sim.Sent] - before; sent != 0 {
+			t.Errorf("%d datagrams in a day without traffic, want 0", sent)
+		}
+	})
+}
+
+// TestStalls logs how long each kind of failure stalls a stream under virtual
+// time, where nothing but the protocol takes time.
+func TestStalls(t *testing.T) {
+	for _, profile := range []struct {
+		name   string
+		timers detect.Timers
+	}{{"fast", detect.Fast}, {"balanced", detect.Balanced}, {"gentle", detect.Gentle}} {
+		for _, fault := range []struct {
+			name  string
+			apply func(w *world, p sim.Path)
+		}{
+			{"both ways", func(w *world, p sim.Path) {
+				w.net.Edit(p, block)
+				w.net.Edit(sim.Path{From: p.To, To: p.From}, block)
+			}},
+			{"A to B", func(w *world, p sim.Path) { w.net.Edit(p, block) }},
+			{"B to A", func(w *world, p sim.Path) { w.net.Edit(sim.Path{From: p.To, To: p.From}, block) }},
+			{"link down", func(w *world, p sim.Path) { w.a.host.SetUp(sim.Uplink(uplinkOf(p)), false) }},
+			{"address removed", func(w *world, p sim.Path) { w.a.host.RemoveAddr(p.From) }},
+		} {
+			t.Run(profile.name+"/"+fault.name, func(t *testing.T) {
+				var stalls []time.Duration
+				for seed := range uint64(10) {
+					synctest.Test(t, func(t *testing.T) {
+						stalls = append(stalls, stall(t, seed, profile.timers, fault.apply))
+					})
+				}
+				slices.Sort(stalls)
+				t.Logf("RTT 20 ms: median %v, max %v", stalls[len(stalls)/2], stalls[len(stalls)-1])
+				if last := stalls[len(stalls)-1]; last > time.Second {
+					t.Errorf("a stall of %v, want less than 1 s", last)
+				}
+			})
+		}
+	}
+}
+
+func block(l *sim.Link) { l.Blocked = true }
+
+func uplinkOf(p sim.Path) int {
+	if p.From == sim.LocatorOf(sim.HostA, 1) {
+		return 1
+	}
+	return 2
+}
+
+func stall(t *testing.T, seed uint64, timers detect.Timers, apply func(*world, sim.Path)) time.Duration {
+	w := newWorld(t, seed, timers)
+	defer w.end()
+	client, server := w.connect(t)
+	client.Write(1 << 30)
+	time.Sleep(2*time.Second + time.Duration(seed)*7*time.Millisecond)
+	p, _ := w.a.primary()
+	at := time.Now()
+	apply(w, p)
+	time.Sleep(3 * time.Second)
+	_, s := sim.LongestStall(server.Deliveries(), at.Add(-50*time.Millisecond), at.Add(3*time.Second))
+	if st := server.Stats(); st.Err != nil || st.Corrupt != nil {
+		t.Errorf("seed %d: %v %v", seed, st.Err, st.Corrupt)
+	}
+	return s
+}

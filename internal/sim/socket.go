@@ -1,0 +1,166 @@
+package sim
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/multi6/multi6/internal/underlay"
+)
+
+// socketQueue is how many datagrams wait for Receive: 4 MiB of full packets,
+// about what a daemon asks of SO_RCVBUF.
+const socketQueue = 2800
+
+// A Socket is the memory twin of the node's outer UDP socket: it sends from any
+// address of its host and receives on all. Its methods may be called from any
+// goroutine.
+type Socket struct {
+	host *Host
+	port uint16
+
+	// Guarded by host.net.mu.
+	queue  []*datagram
+	ready  chan struct{} // holds a token while queue may be non-empty
+	closed bool
+}
+
+// Listen opens a socket on port on all addresses of h, present and future; port
+// 0 chooses a free one. The error is EADDRINUSE if the port is taken.
+func (h *Host) Listen(port uint16) (*Socket, error) {
+	h.net.mu.Lock()
+	defer h.net.mu.Unlock()
+	if h.net.closed {
+		return nil, net.ErrClosed
+	}
+	if port == 0 {
+		port = 32768
+		for h.sockets[port] != nil && port != 0 {
+			port++
+		}
+	}
+	if port == 0 || h.sockets[port] != nil {
+		return nil, syscall.EADDRINUSE
+	}
+	s := &Socket{host: h, port: port, ready: make(chan struct{}, 1)}
+	h.sockets[port] = s
+	return s, nil
+}
+
+// Port returns the port that s receives on.
+func (s *Socket) Port() uint16 { return s.port }
+
+// Send sends msgs, sets Err on each, returns how many were sent and the first
+// error. A message is sent from its Local address, or fails with EADDRNOTAVAIL
+// if the host does not have it, with ENETUNREACH if the interface is down or
+// there is no route, with EMSGSIZE if a datagram exceeds the interface's MTU.
+// What the network then loses is no error. The buffers are the caller's again
+// after Send.
+func (s *Socket) Send(msgs []underlay.Message) (int, error) {
+	sent, first := s.send(msgs)
+	s.host.net.deliverDue()
+	return sent, first
+}
+
+// send does what Send does, but for starting the clock.
+func (s *Socket) send(msgs []underlay.Message) (sent int, first error) {
+	n := s.host.net
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := time.Now()
+	for i := range msgs {
+		m := &msgs[i]
+		if m.Err = net.ErrClosed; !s.closed {
+			m.Err = n.send(now, s, m)
+		}
+		switch {
+		case m.Err == nil:
+			sent++
+		case first == nil:
+			first = m.Err
+		}
+	}
+	return sent, first
+}
+
+// Receive blocks until there is a datagram, fills as many of msgs as it can, one
+// datagram each, and returns how many. A datagram longer than Buf is cut. The
+// error is net.ErrClosed after Close.
+func (s *Socket) Receive(msgs []underlay.Message) (int, error) {
+	if len(msgs) == 0 {
+		return 0, nil
+	}
+	for {
+		n, err := s.take(msgs)
+		if n > 0 || err != nil {
+			return n, err
+		}
+		<-s.ready
+	}
+}
+
+// Close ends Receive and frees the port. It may be called again.
+func (s *Socket) Close() error {
+	s.host.net.mu.Lock()
+	defer s.host.net.mu.Unlock()
+	s.close()
+	return nil
+}
+
+// close is Close with the network locked.
+func (s *Socket) close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	s.queue = nil
+	close(s.ready)
+	delete(s.host.sockets, s.port)
+}
+
+// push queues d, or reports false if there is no room. The network is locked.
+func (s *Socket) push(d *datagram) bool {
+	if len(s.queue) >= socketQueue {
+		return false
+	}
+	s.queue = append(s.queue, d)
+	s.signal()
+	return true
+}
+
+// signal wakes a Receive.
+func (s *Socket) signal() {
+	select {
+	case s.ready <- struct{}{}:
+	default:
+	}
+}
+
+// take fills msgs from the queue without waiting.
+func (s *Socket) take(msgs []underlay.Message) (int, error) {
+	s.host.net.mu.Lock()
+	defer s.host.net.mu.Unlock()
+	if s.closed {
+		return 0, net.ErrClosed
+	}
+	n := min(len(msgs), len(s.queue))
+	for i, d := range s.queue[:n] {
+		d.fill(&msgs[i])
+	}
+	s.queue = s.queue[n:]
+	if len(s.queue) > 0 {
+		s.signal() // for another receiver
+	}
+	return n, nil
+}
+
+// fill hands d out in m.
+func (d *datagram) fill(m *underlay.Message) {
+	*m = underlay.Message{
+		Buf:          m.Buf[:copy(m.Buf, d.payload)],
+		Local:        d.to.Addr(),
+		Interface:    d.nic,
+		Remote:       d.from,
+		TrafficClass: d.trafficClass,
+	}
+}

@@ -1,0 +1,85 @@
+package shim
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// logEntries is how many instants a sendLog remembers, and leastGrain and
+	// mostGrain bound how far they are apart: a sixteenth of the round-trip time,
+	// so that it looks back over a few round trips.
+	logEntries = 64
+	leastGrain = 250 * time.Microsecond
+	mostGrain  = 10 * time.Millisecond
+)
+
+// A sendLog remembers when packets were sent, in grains. One goroutine adds,
+// others may look.
+type sendLog struct {
+	entries [logEntries]atomic.Uint64
+	// head counts the entries ever made; last is when the last packet was sent.
+	head atomic.Uint32
+	last atomic.Int64
+	// entered is when the last entry was made. It belongs to who adds.
+	entered time.Duration
+}
+
+// An entry is a packet number, or a sequence number, and when it was sent, in
+// microseconds; both are cut to 32 bits, which is enough to compare what is close
+// together.
+func entry(number uint32, at time.Duration) uint64 {
+	return uint64(number)<<32 | uint64(uint32(at.Microseconds()))
+}
+
+func entryNumber(e uint64) uint32 { return uint32(e >> 32) }
+
+// entryAt returns when the entry was made, now being at most an hour later.
+func entryAt(e uint64, now time.Duration) time.Duration {
+	age := uint32(now.Microseconds()) - uint32(e)
+	if int32(age) < 0 {
+		age = 0 // made after now was read
+	}
+	return now.Truncate(time.Microsecond) - time.Duration(age)*time.Microsecond
+}
+
+// add notes that packet number was sent now.
+func (l *sendLog) add(now, grain time.Duration, number uint32) {
+	h := l.head.Load()
+	if h == 0 || now-l.entered >= grain {
+		l.entered = now
+		l.entries[h%logEntries].Store(entry(number, now))
+		l.head.Store(h + 1)
+	}
+	l.last.Store(max(int64(now), 1))
+}
+
+// after returns when the first packet was sent after t, zero if none was. It may
+// be wrong by a grain.
+func (l *sendLog) after(t, now time.Duration) time.Duration {
+	h := l.head.Load()
+	var first time.Duration
+	for i := uint32(1); i <= min(h, logEntries); i++ {
+		at := entryAt(l.entries[(h-i)%logEntries].Load(), now)
+		if at <= t {
+			break
+		}
+		first = at
+	}
+	if last := time.Duration(l.last.Load()); first == 0 && last > t {
+		return last
+	}
+	return first
+}
+
+// sent returns when a packet not after number was sent, the latest there is.
+func (l *sendLog) sent(number uint32, now time.Duration) (at time.Duration, ok bool) {
+	h := l.head.Load()
+	for i := uint32(1); i <= min(h, logEntries); i++ {
+		e := l.entries[(h-i)%logEntries].Load()
+		if int32(entryNumber(e)-number) <= 0 {
+			return entryAt(e, now), true
+		}
+	}
+	return 0, false
+}

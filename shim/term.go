@@ -1,0 +1,126 @@
+package shim
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A Term is the time for which a pair is primary. It takes the packet path's
+// stamps of that time, so that what was sent on one pair is never taken for
+// evidence of another.
+type Term struct {
+	// session was the current one when the term began, at startedAt, and first
+	// its next packet number.
+	session   *Session
+	startedAt time.Time
+	first     uint64
+
+	// grain is how exactly the logs are kept.
+	grain atomic.Int64
+	// segments logs what TCP will confirm, others what only a Report can.
+	segments, others sendLog
+	// arrivedSent is when the latest packet was sent that is known to have
+	// arrived, and confirmed when that became known.
+	arrivedSent, confirmed atomic.Int64
+	// sample is the last round-trip time measured, zero once it was taken.
+	sample atomic.Int64
+	flows  atomic.Pointer[flows]
+}
+
+// confirm notes that a packet sent at that time has arrived, as is known now.
+func (t *Term) confirm(now, sent, sample time.Duration) {
+	raise(&t.arrivedSent, sent)
+	raise(&t.confirmed, now)
+	if sample > 0 {
+		t.sample.Store(int64(sample))
+	}
+}
+
+// raise sets t to v if that is more.
+func raise(t *atomic.Int64, v time.Duration) {
+	for {
+		old := t.Load()
+		if int64(v) <= old || t.CompareAndSwap(old, int64(v)) {
+			return
+		}
+	}
+}
+
+// unconfirmed returns when the first packet was sent that may not have arrived,
+// of those that TCP confirms and of the others. Zero: all have.
+func (t *Term) unconfirmed(now time.Duration) (segments, others time.Duration) {
+	arrived := time.Duration(t.arrivedSent.Load())
+	return t.segments.after(arrived, now), t.others.after(arrived, now)
+}
+
+// reported returns when a packet was sent that a Report of largest confirms.
+func (t *Term) reported(now time.Duration, largest uint64) (sent time.Duration, ok bool) {
+	a, okA := t.segments.sent(uint32(largest), now)
+	b, okB := t.others.sent(uint32(largest), now)
+	return max(a, b), okA || okB
+}
+
+// Sent takes note of an inner packet that goes out now on the term's pair, sealed
+// by s. It must be called before the packet is sealed, as sealing overwrites it,
+// and by one goroutine at a time.
+func (t *Term) Sent(now time.Duration, m *Marks, s *Session, pkt []byte) {
+	grain := max(time.Duration(t.grain.Load()), leastGrain)
+	number := uint32(s.next.Load())
+	seg, ok := parseSegment(pkt, false)
+	if !ok {
+		t.others.add(now, grain, number)
+		return
+	}
+	if seg.ack {
+		// It tells the peer what we received.
+		clearBefore(&m.owedTCP, now)
+	}
+	if seg.length == 0 {
+		return // a pure ACK is confirmed by nothing
+	}
+	t.flowTable().sent(now, grain, seg)
+	t.segments.add(now, grain, number)
+}
+
+// Received takes note of an inner packet that came now. t may be nil: there is
+// no primary pair.
+func (t *Term) Received(now time.Duration, m *Marks, pkt []byte) {
+	s, ok := parseSegment(pkt, true)
+	if !ok {
+		stamp(&m.owedOther, now)
+		return
+	}
+	if s.length > 0 {
+		stamp(&m.owedTCP, now)
+	}
+	if t == nil || !s.ack {
+		return
+	}
+	if f := t.flows.Load(); f != nil {
+		if p, ok := f.acked(now, s); ok {
+			t.confirm(now, p.sent, p.sample)
+		}
+	}
+}
+
+func (t *Term) flowTable() *flows {
+	f := t.flows.Load()
+	if f == nil {
+		t.flows.CompareAndSwap(nil, new(flows))
+		f = t.flows.Load()
+	}
+	return f
+}
+
+// arrived reports whether s is known to have arrived in this term.
+func (t *Term) arrived(s segment) bool {
+	if t == nil {
+		return false
+	}
+	f := t.flows.Load()
+	if f == nil {
+		return false
+	}
+	slot := f.slot(s.flow)
+	return slot.key.Load() == s.flow && int32(s.sequence+s.length-slot.acknowledged.Load()) <= 0
+}
