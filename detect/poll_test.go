@@ -1,0 +1,188 @@
+package detect
+
+import (
+	"testing"
+	"time"
+)
+
+// An OK for an old Poll on the primary, which says nothing of now, stands in one
+// list with an OK for the test that just succeeded on another pair.
+func TestOldAnswerDoesNotHideNewOne(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2", "A3→B3")
+	h.feedback(0)
+	h.ignore().after(time.Millisecond).hear("A1→B1", true)
+	h.expect("Answer A1→B1")
+	old := h.last
+	h.after(3 * time.Second).hint("A1→B1")
+	h.until("failed A1→B1").ignore()
+	h.after(time.Millisecond).answered(h.test("A3→B3"), old)
+	h.expect("use A3→B3 for A1→B1: icmp, then test ok", "testing primary, test ok: primary operational", "Reset timer")
+}
+
+// The answer to a Poll that was sent before the doubt proves nothing about now.
+func TestOldAnswerAloneDoesNotEndDoubt(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	h.feedback(0)
+	h.ignore().after(time.Millisecond).hear("A1→B1", true)
+	old := h.last
+	h.ignore().after(time.Second).hint("A1→B1")
+	h.ignore().answered(old)
+	h.expect()
+	h.wantState(TestingPrimary, "A1→B1", "A1→B1")
+}
+
+// A late answer to an earlier Poll of the same search counts (DESIGN §7), but
+// not for ever, and only once.
+func TestLateAnswer(t *testing.T) {
+	h := testingOn(t, "A1→B1", "A2→B2")
+	first := h.last
+	h.fire()
+	h.ignore().answered(first)
+	h.wantState(PrimaryOperational, "A1→B1", "none")
+	h.ignore().after(time.Second).hint("A1→B1")
+	h.ignore().answered(first)
+	h.expect()
+
+	h = noPrimaryOf(t, "A1→B1")
+	h.after(sentFor + time.Second).answered(h.last)
+	h.expect()
+	h.wantState(NoPrimary, "none", "none")
+}
+
+// If several pairs are shown to work at once, the primary is kept.
+func TestPrimaryIsLeftLeastGladly(t *testing.T) {
+	h := testingOn(t, "A1→B1", "A2→B2")
+	first := h.last
+	h.fire()
+	h.ignore().answered(h.test("A2→B2"), first)
+	h.expect("Duplicate on none", "testing primary, test ok: primary operational", "Reset timer")
+	h.wantState(PrimaryOperational, "A1→B1", "none")
+}
+
+// The OK list names what came lately, newest first, eight at most.
+func TestOKList(t *testing.T) {
+	h := operationalOn(t, "A1→B1")
+	h.feedback(0)
+	h.ignore()
+	var ids []uint64
+	for range maxHeard + 3 {
+		h.after(time.Millisecond).hear("A1→B1", false)
+		ids = append(ids, h.peerIDs)
+	}
+	h.after(time.Millisecond).hint("A1→B1")
+	h.ignore()
+	ok := h.last.OK
+	if len(ok) != maxHeard {
+		t.Fatalf("%d entries, want %d", len(ok), maxHeard)
+	}
+	for i, e := range ok {
+		if e.ID != ids[len(ids)-1-i] || e.Held != time.Duration(i+1)*time.Millisecond {
+			t.Errorf("entry %d is %+v, want %d held for %d ms", i, e, ids[len(ids)-1-i], i+1)
+		}
+	}
+	h.until("testing primary, test fail: no primary").ignore()
+	h.now = h.m.Deadline().Add(heardFor)
+	h.wake()
+	h.expect("no primary, retry: testing primary", "Send test A1→B1")
+	if len(h.last.OK) != 0 {
+		t.Errorf("%d entries after %v, want none", len(h.last.OK), heardFor)
+	}
+}
+
+// What the peer held an answer back is no part of the round-trip time.
+func TestHeldTimeIsTakenOut(t *testing.T) {
+	h := connecting(t, "A1→B1")
+	h.after(90 * time.Millisecond)
+	p := Poll{ID: 1, OK: []Heard{{ID: h.last.ID, Held: 50 * time.Millisecond}}}
+	h.event(func(acts []Action) []Action { return h.m.HandlePoll(h.now, pairOf("A1→B1"), p, acts) })
+	h.ignore()
+	if got := h.m.Pairs()[0].RTT; got != 40*time.Millisecond {
+		t.Errorf("round-trip time %v, want 40ms", got)
+	}
+}
+
+// Every answer is told, however late, with its round-trip time.
+func TestAnswered(t *testing.T) {
+	h := testingOn(t, "A1→B1", "A2→B2")
+	h.until("Send test A2→B2").ignore()
+	h.after(7 * time.Millisecond).answered(h.test("A2→B2"))
+	want := Answered{Pair: pairOf("A2→B2"), RTT: 7 * time.Millisecond}
+	if len(h.pending) != 1 || h.pending[0] != Action(want) {
+		t.Errorf("%+v, want %+v", h.pending, want)
+	}
+	h.ignore()
+}
+
+// An Open can stand for a Poll: its answer comes without an OK list.
+func TestHandleAnswer(t *testing.T) {
+	h := connecting(t, "A1→B1")
+	h.event(func(acts []Action) []Action { return h.m.HandleAnswer(h.now, h.last.ID, acts) })
+	h.expect("use A1→B1 for none: connect, then test ok", "testing primary, test ok: primary operational", "Reset timer")
+}
+
+// A Poll over a pair that is not known is answered on the primary, if there is
+// one (DESIGN §6: a candidate locator is used only after it was tested).
+func TestPollOverUnknownPair(t *testing.T) {
+	h := operationalOn(t, "A1→B1")
+	h.feedback(0)
+	h.ignore().after(time.Millisecond).hear("A3→B3", true)
+	h.expect("Answer A1→B1")
+	h = noPrimaryOf(t, "A1→B1")
+	h.hear("A3→B3", true)
+	h.expect()
+}
+
+// A peer that Polls faster than a test takes gets answers, not a test each.
+func TestFloodOfPeerPolls(t *testing.T) {
+	h := testingOn(t, "A1→B1", "A2→B2")
+	tests := 0
+	for range 1000 {
+		h.after(100*time.Microsecond).hear("A1→B1", true)
+		for _, a := range h.pending {
+			if p, ok := a.(SendPoll); ok && p.Answer {
+				tests++
+			}
+		}
+		h.ignore()
+		if d := h.m.Deadline(); due(d, h.now) {
+			h.wake()
+			h.ignore()
+		}
+	}
+	if tests > 8 { // 100 ms, a test takes 60 ms
+		t.Errorf("%d tests in 100 ms", tests)
+	}
+}
+
+// Unanswered Polls are remembered up to a limit.
+func TestSentPollsAreBounded(t *testing.T) {
+	var p polls
+	for i := range uint64(3 * maxSent) {
+		p.send(sentPoll{id: i, pair: pairOf("A1→B1"), at: epoch})
+	}
+	if len(p.sent) != maxSent {
+		t.Errorf("%d remembered, want %d", len(p.sent), maxSent)
+	}
+	if _, ok := p.take(epoch, 2*maxSent-1); ok {
+		t.Error("the oldest was kept")
+	}
+	if _, ok := p.take(epoch, 3*maxSent-1); !ok {
+		t.Error("the newest was forgotten")
+	}
+	p.send(sentPoll{id: 1, at: epoch.Add(sentFor + time.Second)})
+	if len(p.sent) != 1 {
+		t.Errorf("%d remembered after %v, want 1", len(p.sent), sentFor)
+	}
+}
+
+// The answer to a Poll sent on a pair that is gone means nothing.
+func TestAnswerForDeletedPair(t *testing.T) {
+	h := testingOn(t, "A1→B1", "A2→B2")
+	first := h.last
+	h.candidates("A2→B2")
+	h.ignore().answered(first)
+	h.expect()
+	h.candidates("A1→B1", "A2→B2") // even if it comes back
+	h.ignore().answered(first)
+	h.expect()
+}
