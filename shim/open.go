@@ -20,7 +20,7 @@ const (
 func (c *Context) greet(tag wire.Tag, ciphers wire.Ciphers) greeting {
 	return greeting{
 		params: wire.Params{
-			Tag: tag, Ciphers: ciphers,
+			Tag: tag, Ciphers: ciphers, Timestamp: c.timestamp(),
 			ReportDelay: c.cfg.Timers.ReportDelay, ReportWanted: c.cfg.Timers.ReportDelay,
 		},
 		locators: c.announce.set(c),
@@ -37,7 +37,6 @@ func (c *Context) timestamp() uint64 {
 // sendOpen1 opens over pair p, standing for the Poll named poll.
 func (c *Context) sendOpen1(p locator.Pair, poll uint64, rekey bool) {
 	g := c.greet(c.cfg.NewTag(), c.cfg.Ciphers)
-	g.params.Timestamp = c.timestamp()
 	hs, b, err := writeOpen1(c.cfg.Identity, c.cfg.Random, c.cfg.Peer, &c.cfg.PresharedKey, g)
 	if err != nil {
 		// Only a public key that is no point of the curve's large subgroup.
@@ -86,7 +85,8 @@ func (c *Context) HandleOpen1(now time.Time, p locator.Pair, in *Incoming, acts 
 	}
 	c.opened = g.params.Timestamp
 	tag := c.cfg.NewTag()
-	b, k, err := in.writeOpen2(&c.cfg.PresharedKey, c.greet(tag, chosen))
+	answer := c.greet(tag, chosen)
+	b, k, err := in.writeOpen2(&c.cfg.PresharedKey, answer)
 	if err != nil {
 		return c.leave(), DropForged
 	}
@@ -95,7 +95,7 @@ func (c *Context) HandleOpen1(now time.Time, p locator.Pair, in *Incoming, acts 
 		return c.leave(), DropForged
 	}
 	s.open2, s.sequence = b, c.announce.sequence
-	s.greeting, s.stamp = g, g.params.Timestamp
+	s.greeting, s.stamp, s.answered = g, g.params.Timestamp, answer.params.Timestamp
 	c.sessions.add(c, s)
 	if c.remotes.heard(p.Remote, len(in.raw)) {
 		c.setCandidates()
@@ -147,7 +147,7 @@ func (c *Context) HandleOpen2(now time.Time, p locator.Pair, raw []byte, o wire.
 		return c.leave(), DropMalformed
 	}
 	c.initiations = append(c.initiations[:at], c.initiations[at+1:]...)
-	s.initiated, s.stamp = true, i.stamp
+	s.initiated, s.stamp, s.answered = true, i.stamp, g.params.Timestamp
 	s.used.Store(true)
 	c.sessions.add(c, s)
 	c.announce.acked(i.sequence)

@@ -62,8 +62,9 @@ type Session struct {
 	// greeting is what the peer said in that Open; it counts when the peer has
 	// shown that it is no replay.
 	greeting greeting
-	// stamp is the timestamp of the Open 1, by its sender's clock.
-	stamp uint64
+	// stamp is the timestamp of the Open 1, answered that of the Open 2, each by
+	// its sender's clock.
+	stamp, answered uint64
 	// heardAt is when a control datagram last came with the session, adoptedAt
 	// when packets began to be sealed with it.
 	heardAt, adoptedAt time.Time

@@ -8,10 +8,6 @@ import (
 // maxUnused is how many sessions may be there that the peer has not used yet.
 const maxUnused = 4
 
-// tieWindow is how far apart two Opens may be to count as simultaneous: less than
-// a daemon takes to start again.
-const tieWindow = 250 * time.Millisecond
-
 // sessions are the keys shared with a peer, oldest first.
 type sessions struct {
 	all []*Session
@@ -107,14 +103,14 @@ func (c *Context) used(s *Session) bool {
 }
 
 // adopt makes s the session that packets are sealed with, unless the current one
-// is younger, or comes of an Open at the same time: then both ends keep the one
+// is younger, or the Opens of the two have crossed: then both ends keep the one
 // whose initiator has the lesser key.
 func (c *Context) adopt(s *Session) {
 	if cur := c.sessions.current; cur.usable(c.now) {
 		switch mineWins := c.cfg.Identity.Public.Less(c.cfg.Peer); {
 		case cur.initiated == s.initiated && s.stamp < cur.stamp:
 			return
-		case cur.initiated != s.initiated && s.created.Sub(cur.created).Abs() < tieWindow && s.initiated != mineWins:
+		case crossed(cur, s) && s.initiated != mineWins:
 			return
 		}
 	}
@@ -124,4 +120,15 @@ func (c *Context) adopt(s *Session) {
 	if c.term != nil {
 		c.setPath()
 	}
+}
+
+// crossed reports whether the Opens of two sessions have: either end had sent its
+// own before it answered the other's. Both ends come to the same result.
+func crossed(a, b *Session) bool {
+	ours, peers := a, b
+	if b.initiated {
+		ours, peers = b, a
+	}
+	return ours.initiated && !peers.initiated &&
+		ours.stamp < peers.answered && peers.stamp < ours.answered
 }

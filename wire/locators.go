@@ -21,7 +21,7 @@ const (
 type Locator struct {
 	// AddrPort is a unicast address without a zone, and its UDP port.
 	AddrPort netip.AddrPort
-	// Deprecated: others are better used (RFC 4862 §5.5.4).
+	// Deprecated says that others are better used (RFC 4862 §5.5.4).
 	Deprecated bool
 	// Preference is the sender's opinion. The format does not weigh it.
 	Preference uint8

@@ -20,8 +20,8 @@ const (
 type Params struct {
 	// Tag is the one that the sender receives with in this context.
 	Tag Tag
-	// Timestamp, in Open 1, is nanoseconds since the Unix epoch, greater than
-	// in every earlier Open 1 of the sender. In Open 2 it is zero.
+	// Timestamp is nanoseconds since the Unix epoch, greater than in every
+	// earlier Open of the sender, first or second message.
 	Timestamp uint64
 	// Ciphers are those that the sender can use.
 	Ciphers Ciphers

@@ -10,7 +10,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"multi6": main})
+	testscript.Main(m, map[string]func(){
+		"multi6":                main,
+		programWithoutTunDevice: withoutTunDevice,
+	})
 }
 
 func TestScripts(t *testing.T) {

@@ -28,9 +28,11 @@ Exit codes: 0 ok, 1 failure, 2 wrong usage, 3 wrong configuration, 4 no daemon,
 	root.SetHelpCommand(newHelpCmd())
 	root.AddCommand(
 		newCheckCmd(),
+		newDemoCmd(),
 		newGenkeyCmd(),
 		newIDCmd(),
 		newPubkeyCmd(),
+		newStatusCmd(),
 		newUpCmd(),
 		newVersionCmd(),
 	)

@@ -37,6 +37,10 @@ NAME of /etc/multi6/NAME.toml. Needs root.`,
   multi6 up shim0 --verbose`,
 		Args: takes("CONFIG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// Before the configuration, whose keys only root can read.
+			if os.Geteuid() != 0 {
+				return errors.New("must run as root, as it makes a network interface: try 'sudo multi6 up'")
+			}
 			c, err := config.Load(config.Path(args[0]))
 			if err != nil {
 				return err
@@ -57,9 +61,6 @@ NAME of /etc/multi6/NAME.toml. Needs root.`,
 
 // up runs a node until ctx ends. Whatever it opened is closed when it returns.
 func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
-	if os.Geteuid() != 0 {
-		return errors.New("must run as root, as it makes a network interface: try 'sudo multi6 up'")
-	}
 	control, err := node.ListenControl(c.ControlSocket)
 	if err != nil {
 		return err

@@ -54,11 +54,9 @@ func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) 
 
 // A pairOfNodes is a node in A and one in B, both running.
 type pairOfNodes struct {
-	lab        *lab.Lab
-	a, b       *node.Node
-	idA, idB   netip.Addr
-	events     <-chan node.Event
-	stopEvents func()
+	lab      *lab.Lab
+	a, b     *node.Node
+	idA, idB netip.Addr
 }
 
 func newKey(t *testing.T) shim.Identity {

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/locator"
+)
+
+// statusText renders s for people:
+//
+//	interface shim0
+//	  identifier  fd..
+//
+//	locators
+//	  ADDRESS  INTERFACE  STATE
+//
+//	peer b: primary operational
+//	  identifier  fd..
+//
+//	  PAIR  LAST TEST  RTT  AGE
+//
+// A star marks the primary pair. Drops are shown only if there were any.
+func statusText(s node.Status) string {
+	parts := []string{
+		section("interface "+s.Interface, [][]string{
+			{"identifier", s.Identifier},
+			{"public key", s.PublicKey},
+			{"port", fmt.Sprint(s.Port)},
+			{"profile", s.Profile},
+		}),
+		locatorsText(s.Locators),
+	}
+	for _, p := range s.Peers {
+		parts = append(parts, peerText(p))
+	}
+	if text := dropsText(s.Drops); text != "" {
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "\n")
+}
+
+func locatorsText(ls []node.LocatorStatus) string {
+	if len(ls) == 0 {
+		return "locators\n  none\n"
+	}
+	rows := [][]string{{"ADDRESS", "INTERFACE", "STATE"}}
+	for _, l := range ls {
+		state := l.State
+		if l.Why != "" {
+			state += ": " + l.Why
+		}
+		rows = append(rows, []string{l.Address, l.Interface, state})
+	}
+	return section("locators", rows)
+}
+
+func peerText(p node.PeerStatus) string {
+	state := p.State
+	if !p.Connected {
+		state = "idle"
+	}
+	text := section("peer "+p.Name+": "+state, slices.Concat(peerRows(p), counterRows(p.Counters)))
+	if len(p.Pairs) == 0 {
+		return text
+	}
+	rows := [][]string{{"  PAIR", "LAST TEST", "RTT", "AGE"}}
+	for _, q := range p.Pairs {
+		mark := "  "
+		if q.Primary {
+			mark = "* "
+		}
+		rows = append(rows, []string{mark + pairText(&q.Pair), q.Result, span(q.RTTMillis), span(q.AgeMillis)})
+	}
+	return text + "\n" + columns(rows)
+}
+
+func peerRows(p node.PeerStatus) [][]string {
+	rows := [][]string{
+		{"identifier", p.Identifier},
+		{"primary pair", pairText(p.Primary)},
+	}
+	if p.Testing != nil {
+		rows = append(rows, []string{"testing", pairText(p.Testing)})
+	}
+	session := "none"
+	if p.SessionAgeMillis > 0 {
+		session = span(p.SessionAgeMillis) + " old"
+	}
+	rows = append(rows,
+		[]string{"session", session},
+		[]string{"send timer", span(p.SendTimerMillis)},
+	)
+	if p.Waiting > 0 {
+		rows = append(rows, []string{"waiting", count(p.Waiting, "packet")})
+	}
+	return rows
+}
+
+func counterRows(c node.Counters) [][]string {
+	return [][]string{
+		{"sent", fmt.Sprintf("%s, %s; %s control", many(c.OutPackets, "packet", "packets"), bytesText(c.OutBytes), thousands(c.OutControl))},
+		{"received", fmt.Sprintf("%s, %s; %s control", many(c.InPackets, "packet", "packets"), bytesText(c.InBytes), thousands(c.InControl))},
+		{"failures", fmt.Sprintf("%s, %s, %s (%s false), %s waited, %s",
+			many(c.Switches, "switch", "switches"), many(c.Outages, "outage", "outages"),
+			many(c.Suspicions, "suspicion", "suspicions"), thousands(c.FalseAlarms),
+			many(c.Waited, "packet", "packets"), many(c.LateWakes, "late wake", "late wakes"))},
+	}
+}
+
+// dropsText returns the drops that happened, the most frequent first.
+func dropsText(drops map[string]uint64) string {
+	var names []string
+	for name, n := range drops {
+		if n > 0 {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if drops[a] != drops[b] {
+			if drops[a] > drops[b] {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	var rows [][]string
+	for _, name := range names {
+		rows = append(rows, []string{strings.ReplaceAll(name, "_", " "), thousands(drops[name])})
+	}
+	return section("dropped packets", rows)
+}
+
+// pairText writes a pair as package locator does, without the default port.
+func pairText(p *node.Pair) string {
+	if p == nil {
+		return "none"
+	}
+	local, err := netip.ParseAddr(p.Local)
+	remote, err2 := netip.ParseAddrPort(p.Remote)
+	if err != nil || err2 != nil {
+		return p.Local + " → " + p.Remote
+	}
+	return locator.Pair{Local: local, Remote: remote}.String()
+}
+
+// section returns a title and rows in columns below it.
+func section(title string, rows [][]string) string { return title + "\n" + columns(rows) }
+
+// columns aligns rows of one length, indented by two and with two blanks between
+// columns.
+func columns(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, cell := range r {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		var line strings.Builder
+		for i, cell := range r {
+			line.WriteString("  " + cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)))
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	return b.String()
+}
+
+// span writes a duration of ms milliseconds with two or three digits that
+// matter; "-" for zero, which means unknown.
+func span(ms float64) string {
+	d := time.Duration(ms * float64(time.Millisecond))
+	const day = 24 * time.Hour
+	switch {
+	case d <= 0:
+		return "-"
+	case d < time.Millisecond:
+		return fmt.Sprintf("%d µs", d.Microseconds())
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", ms)
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1f s", d.Truncate(100*time.Millisecond).Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+	case d < day:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return fmt.Sprintf("%d d %d h", d/day, d%day/time.Hour)
+}
+
+// bytesText writes n bytes in binary units: "1.5 KiB".
+func bytesText(n uint64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, i := float64(n)/1024, 0
+	// What would be rounded to 1024.0 belongs to the next unit.
+	for v >= 1023.95 && i < len(units)-1 {
+		v, i = v/1024, i+1
+	}
+	return fmt.Sprintf("%.1f %ciB", v, units[i])
+}
+
+// many writes n and the word for one or for several.
+func many(n uint64, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + several
+}
+
+// thousands writes n in groups of three digits: "1,234,567".
+func thousands(n uint64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,311 @@
+package shim
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/wire"
+)
+
+// setLocals gives h other operational locators, some of those it began with.
+func (h *host) setLocals(ls ...locator.Local) { h.perform(h.c.SetLocals(h.w.now, ls, nil)) }
+
+// knows returns the addresses that h has of its peer.
+func (h *host) knows() (out []netip.Addr) {
+	for _, r := range h.c.remotes.list() {
+		out = append(out, r.Addr.Addr())
+	}
+	return out
+}
+
+func TestLocatorsAreAnnouncedOnce(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.run(time.Second)
+	w.a.sent, w.b.sent = nil, nil
+	w.a.setLocals(w.a.locals[0])
+	if len(w.a.sent) != 1 {
+		t.Fatalf("%d datagrams tell of the change", len(w.a.sent))
+	}
+	w.run(time.Minute)
+	if len(w.a.sent) != 1 || len(w.b.sent) != 1 {
+		t.Errorf("A sent %d, B %d datagrams, want one each: the set and its acknowledgement", len(w.a.sent), len(w.b.sent))
+	}
+	if got := w.b.knows(); !slices.Equal(got, localsA[:1]) {
+		t.Errorf("B knows %v", got)
+	}
+	if w.b.count(EventLocators) != 1 {
+		t.Errorf("B tells %d times of it", w.b.count(EventLocators))
+	}
+}
+
+func TestLocatorsAreAnnouncedUntilAcknowledged(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.run(time.Second)
+	w.a.sent = nil
+	lost := true
+	w.fate = func(f *flight) []time.Duration {
+		if lost && f.from == w.b {
+			return nil
+		}
+		return []time.Duration{oneWay}
+	}
+	began := w.now
+	var at []time.Duration
+	w.a.setLocals(w.a.locals[0])
+	for seen := 0; w.now.Sub(began) < 30*time.Second; {
+		for ; seen < len(w.a.sent); seen++ {
+			at = append(at, w.now.Sub(began))
+		}
+		w.run(10 * time.Millisecond)
+	}
+	if len(at) < 6 || len(at) > 14 {
+		t.Fatalf("sent at %v", at)
+	}
+	for i := 2; i < len(at); i++ {
+		before, now := at[i-1]-at[i-2], at[i]-at[i-1]
+		if now < before-20*time.Millisecond || now > announceLast+20*time.Millisecond {
+			t.Errorf("no back-off: sent at %v", at)
+			break
+		}
+	}
+	lost = false
+	w.run(2 * announceLast)
+	n := len(w.a.sent)
+	w.run(time.Minute)
+	if len(w.a.sent) != n || w.a.c.announce.pending {
+		t.Error("still sent after the acknowledgement")
+	}
+}
+
+// Without a primary the set goes with the Polls.
+func TestLocatorsGoWithPolls(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.run(time.Second)
+	dead := w.a.path.Pair
+	w.fate = func(f *flight) []time.Duration {
+		if f.between(dead.Local, dead.Remote.Addr()) || f.between(dead.Remote.Addr(), dead.Local) {
+			return nil
+		}
+		return []time.Duration{oneWay}
+	}
+	w.a.setLocals(w.a.locals[1]) // takes the primary away
+	if !w.until(2*time.Second, func() bool { return w.a.path != nil && slices.Equal(w.b.knows(), localsA[1:]) && w.idle() }) {
+		t.Fatalf("B knows %v: %v", w.b.knows(), w)
+	}
+	if w.a.c.announce.pending {
+		w.run(200 * time.Millisecond)
+	}
+	if w.a.c.announce.pending {
+		t.Error("not acknowledged")
+	}
+	if !w.talk(time.Second) || w.b.path.Pair.Remote.Addr() != localsA[1] {
+		t.Errorf("%v", w)
+	}
+}
+
+func TestDeletedLocatorMovesThePrimary(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.run(time.Second)
+	was := w.b.path.Pair
+	var left []locator.Local
+	for _, l := range w.a.locals {
+		if l.Addr != was.Remote.Addr() {
+			left = append(left, l)
+		}
+	}
+	w.a.setLocals(left...)
+	w.run(time.Second)
+	if w.b.path == nil || w.b.path.Pair.Remote.Addr() == was.Remote.Addr() || w.a.path == nil {
+		t.Fatalf("%v", w)
+	}
+	if w.a.path.Interface != left[0].Interface {
+		t.Errorf("interface %d, want %d", w.a.path.Interface, left[0].Interface)
+	}
+	w.b.got = nil
+	w.a.send(w.a.udp("x"))
+	w.run(oneWay)
+	if len(w.b.got) != 1 {
+		t.Errorf("data does not flow: %v", w)
+	}
+	// Gone altogether, and back.
+	w.a.setLocals()
+	if w.a.path != nil {
+		t.Error("A has a path without a locator")
+	}
+	w.run(10 * time.Second)
+	w.a.setLocals(w.a.locals...)
+	if !w.talk(5 * time.Second) {
+		t.Errorf("A's locators are back: %v", w)
+	}
+}
+
+// An interface that is renumbered gives a new snapshot.
+func TestInterfaceOfThePrimaryChanges(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	ls := slices.Clone(w.a.locals)
+	for i := range ls {
+		ls[i].Interface += 10
+	}
+	w.a.setLocals(ls...)
+	if w.a.path == nil || w.a.path.Interface < 10 {
+		t.Errorf("%+v", w.a.path)
+	}
+}
+
+func set(sequence uint32, as ...netip.Addr) wire.LocatorSet {
+	s := wire.LocatorSet{Sequence: sequence}
+	for _, a := range ports(as) {
+		if err := s.Locators.Add(wire.Locator{AddrPort: a}); err != nil {
+			panic(err)
+		}
+	}
+	return s
+}
+
+func TestOldLocatorSetsAreIgnored(t *testing.T) {
+	one, two := localsA[:1], localsA[1:]
+	for _, c := range []struct {
+		name          string
+		first, second uint32
+		taken         bool
+	}{
+		{"newer", 5, 6, true},
+		{"older", 6, 5, false},
+		{"much newer", 5, 5 + 1<<31 - 1, true},
+		{"wrapped", 1<<32 - 1, 0, true},
+		{"before the wrap", 0, 1<<32 - 1, false},
+	} {
+		r := newRemotes(nil)
+		if !r.announced(set(c.first, one...)) {
+			t.Errorf("%s: the first set is not taken", c.name)
+		}
+		if got := r.announced(set(c.second, two...)); got != c.taken {
+			t.Errorf("%s: taken %v, want %v", c.name, got, c.taken)
+		}
+		want := one
+		if c.taken {
+			want = two
+		}
+		if l := r.list(); len(l) != 1 || l[0].Addr.Addr() != want[0] {
+			t.Errorf("%s: known are %v", c.name, l)
+		}
+	}
+}
+
+// A LocatorSet that is overtaken by a newer one does no harm.
+func TestLocatorSetsOutOfOrder(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.run(time.Second)
+	late := true
+	w.fate = func(f *flight) []time.Duration {
+		if late && f.from == w.a {
+			late = false
+			return []time.Duration{50 * time.Millisecond}
+		}
+		return []time.Duration{oneWay}
+	}
+	w.a.setLocals(w.a.locals[0])
+	w.a.setLocals(w.a.locals...)
+	w.run(40 * time.Millisecond)
+	if len(w.b.knows()) != 2 {
+		t.Fatalf("B knows %v", w.b.knows())
+	}
+	w.run(time.Second)
+	if len(w.b.knows()) != 2 {
+		t.Errorf("the older set took over: B knows %v", w.b.knows())
+	}
+}
+
+func TestRemotes(t *testing.T) {
+	r := newRemotes(ports(localsB))
+	if len(r.list()) != 2 {
+		t.Fatalf("configured: %v", r.list())
+	}
+	if r.heard(ports(localsB)[0], 100) {
+		t.Error("a configured locator is news")
+	}
+	// What the peer has once announced, it can take back; the other stays.
+	r.announced(set(1, localsB[0]))
+	r.announced(set(2))
+	if l := r.list(); len(l) != 1 || l[0].Addr != ports(localsB)[1] {
+		t.Errorf("after the peer took one back: %v", l)
+	}
+	// Unannounced ones: the latest four.
+	for i := range byte(10) {
+		a := netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 1, 15: i + 1}), 1000)
+		if !r.heard(a, 100) || r.heard(a, 100) {
+			t.Errorf("%v is news once", a)
+		}
+		if n := len(r.fromAfar); n > maxHeard {
+			t.Fatalf("%d unannounced locators", n)
+		}
+	}
+	if got := r.fromAfar[maxHeard-1].addr.Addr().As16()[15]; got != 10 {
+		t.Errorf("the latest is %d", got)
+	}
+	// Announced, it is no longer from afar.
+	s := wire.LocatorSet{Sequence: 3}
+	if err := s.Locators.Add(wire.Locator{AddrPort: r.fromAfar[0].addr, Preference: 9, Deprecated: true}); err != nil {
+		t.Fatal(err)
+	}
+	r.announced(s)
+	if len(r.fromAfar) != maxHeard-1 || r.list()[0].Preference != 9 || !r.list()[0].Deprecated {
+		t.Errorf("%v", r.list())
+	}
+}
+
+// A Poll from an address nobody announced makes a candidate, which is tested
+// before it is used. Others' addresses are bounded.
+func TestPollFromUnannouncedAddress(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	was := w.b.path.Pair
+	for i := range uint16(10) {
+		p := was
+		p.Remote = netip.AddrPortFrom(netip.MustParseAddr("2001:db8:ffff::1"), 40000+i)
+		b, _ := w.a.path.Session.SealControl(wire.Poll{ID: uint64(i), Answer: true, Move: true}.AppendTo(nil))
+		if d := w.b.receive(p, b); d != DropNone {
+			t.Fatal(d)
+		}
+		if w.b.path.Pair != was {
+			t.Fatalf("B uses %v before a test", w.b.path.Pair)
+		}
+	}
+	if n := len(w.b.c.remotes.fromAfar); n != maxHeard {
+		t.Errorf("%d unannounced locators are kept", n)
+	}
+	w.fate = func(f *flight) []time.Duration {
+		if f.dst.Port() >= 40000 {
+			return nil
+		}
+		return []time.Duration{oneWay}
+	}
+	w.run(5 * time.Second)
+	if w.b.path == nil || w.b.path.Pair.Remote.Port() >= 40000 {
+		t.Errorf("B uses what never answered: %v", w)
+	}
+}
+
+func TestDeprecatedAndPreferenceAreTold(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.a.locals[0].Deprecated, w.a.locals[1].Preference = true, 7
+	w.a.restart()
+	w.open()
+	for _, r := range w.b.c.remotes.list() {
+		if want := r.Addr.Addr() == localsA[0]; r.Deprecated != want || (r.Preference == 7) == want {
+			t.Errorf("B knows %+v", r)
+		}
+	}
+	if w.a.path.Pair.Local != localsA[1] {
+		t.Errorf("A prefers %v", w.a.path.Pair)
+	}
+}
