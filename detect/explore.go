@@ -18,7 +18,7 @@ type exploration struct {
 	// cause is what began it, startedAt when.
 	cause     Event
 	startedAt time.Time
-	// failed is the pair that was primary when it began, wanted the one that a
+	// failed is the primary that came into doubt or went, wanted the pair that a
 	// Policy change is for.
 	failed failure
 	wanted locator.Pair
@@ -57,11 +57,12 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	*x = exploration{cause: cause, startedAt: now, failed: x.failed, sentAt: x.sentAt}
 	x.doubt = doubt && m.primary.IsValid()
 	x.carries = cause == Timer || cause == ICMP || cause == PeerPoll || cause == DeletePair
-	if p := m.pairs[m.primary]; p != nil {
-		x.failed = failure{m.primary, p.iface}
+	if cause == PolicyChange {
+		x.failed = failure{}
 	}
 	m.clearTried()
 	if x.doubt {
+		x.failed = failure{m.primary, m.pairs[m.primary].iface}
 		m.pairs[m.primary].tried = true
 		if !p.IsValid() || p == m.primary {
 			acts = m.set(TestingPrimary, cause, m.primary, acts)

@@ -51,8 +51,10 @@ func fresh(now, at time.Time) float64 {
 	return math.Exp2(-max(0, now.Sub(at).Seconds()) / freshFor.Seconds())
 }
 
-// next returns the untried pair to test next, zero if there is none: by class,
-// then score, then those that share no locator with the failed pair, then rank.
+// next returns the untried pair to test next, zero if there is none: by class;
+// those that lately failed last; those that share nothing with the failed pair
+// first, as what is known of the others dates from before the failure; then by
+// score and rank.
 func (m *Machine) next(now time.Time) locator.Pair {
 	var best locator.Pair
 	for _, k := range m.order {
@@ -70,8 +72,9 @@ func (m *Machine) compare(now time.Time, a, b locator.Pair) int {
 	pa, pb := m.pairs[a], m.pairs[b]
 	return cmp.Or(
 		cmp.Compare(pa.class, pb.class),
-		cmp.Compare(pb.score(now), pa.score(now)),
+		compareBool(pa.score(now) < 0, pb.score(now) < 0),
 		compareBool(m.explore.failed.shares(a, pa), m.explore.failed.shares(b, pb)),
+		cmp.Compare(pb.score(now), pa.score(now)),
 		cmp.Compare(pa.index, pb.index),
 	)
 }

@@ -97,11 +97,21 @@ func (c *Context) HandleOpen1(now time.Time, p locator.Pair, in *Incoming, acts 
 	s.open2, s.sequence = b, c.announce.sequence
 	s.greeting, s.stamp, s.answered = g, g.params.Timestamp, answer.params.Timestamp
 	c.sessions.add(c, s)
-	if c.remotes.heard(p.Remote, len(in.raw)) {
-		c.setCandidates()
-	}
+	c.hear(p, in)
 	c.answerOpen(p, s)
 	return c.leave(), DropNone
+}
+
+// hear takes in where the peer may be, by an Open 1 that may be a replay: enough
+// to answer it, but not to believe it.
+func (c *Context) hear(p locator.Pair, in *Incoming) {
+	news := c.remotes.heard(p.Remote, len(in.raw))
+	for _, l := range in.greeting.locators.Locators.All() {
+		news = c.remotes.heard(l.AddrPort, len(in.raw)) || news
+	}
+	if news {
+		c.setCandidates()
+	}
 }
 
 // answerOpen sends Open 2: alone over the pair it came by if that is all right,

@@ -8,8 +8,9 @@ import (
 	"github.com/multi6/multi6/wire"
 )
 
-// maxHeard is how many unannounced locators of a peer are kept.
-const maxHeard = 4
+// maxHeard is how many locators of a peer are kept that it has not announced, or
+// not yet for certain.
+const maxHeard = 8
 
 // remotes are the locators of a peer, from three sources.
 type remotes struct {
@@ -20,13 +21,14 @@ type remotes struct {
 	set      []locator.Remote
 	sequence uint32
 	any      bool
-	// fromAfar are where authenticated packets came from that nobody announced,
-	// the latest last.
+	// fromAfar are where authenticated packets came from that nobody announced, and
+	// what an Open 1 announced that the peer has not followed up yet, the latest
+	// last.
 	fromAfar []afar
 }
 
-// An afar is an unannounced locator of the peer (NAT, a move). Anyone on the way
-// could have made the peer's packet come from it, so until a test of it was
+// An afar is such a locator (NAT, a move). Anyone on the way could have made the
+// peer's packet come from it, or sent an old Open again, so until a test of it was
 // answered it gets at most amplification times what it sent (return routability,
 // §3.3).
 type afar struct {
