@@ -44,6 +44,8 @@ type Context struct {
 	term    *Term
 	// seen is the confirmation of term that the machine was last told.
 	seen int64
+	// outageSince is, without a term, since when packets may have been lost.
+	outageSince time.Duration
 	// last is the pair that last was primary.
 	last locator.Pair
 	// second is the pair under test that packets go over too.
@@ -190,9 +192,10 @@ func (c *Context) setCandidates() {
 }
 
 // Quiet reports whether nothing is under way to or from the peer, as far as the
-// loop has seen.
+// loop has seen, and nothing waits.
 func (c *Context) Quiet() bool {
-	return !c.Marks.awake.Load() && c.silentFor() == 0
+	waits := c.machine.Connected() && !c.machine.Primary().IsValid()
+	return !c.Marks.awake.Load() && !waits && c.silentFor() == 0
 }
 
 // HandleSendError takes in that the kernel would not send on a pair.

@@ -64,13 +64,12 @@ type host struct {
 	locals []locator.Local
 	c      *Context
 
-	tags    map[wire.Tag]*Session
-	path    *Path
-	ring    Ring
-	waiting [][]byte
-	got     [][]byte
-	drops   [NumDrops]int
-	events  []Event
+	tags   map[wire.Tag]*Session
+	path   *Path
+	ring   Ring
+	got    [][]byte
+	drops  [NumDrops]int
+	events []Event
 	// sent are the datagrams that left, whatever became of them.
 	sent []*flight
 	// timeouts counts HandleTimeout at one instant.
@@ -151,7 +150,7 @@ func (w *world) newHost(name string, id Identity, addrs []netip.Addr, cfg Config
 // restart makes h forget everything, as a daemon that was killed does.
 func (h *host) restart() {
 	h.c = New(h.cfg, h.w.now)
-	h.tags, h.path, h.waiting, h.ring = map[wire.Tag]*Session{}, nil, nil, Ring{}
+	h.tags, h.path, h.ring = map[wire.Tag]*Session{}, nil, Ring{}
 	h.perform(h.c.SetLocals(h.w.now, h.locals, nil))
 }
 
@@ -184,10 +183,8 @@ func (h *host) perform(acts []Action) {
 				if h.path.Session == nil || h.path.Term == nil || !h.path.Pair.IsValid() || h.path.Interface == 0 {
 					h.w.t.Fatalf("%s: path with gaps: %+v", h.name, h.path)
 				}
-				ps := h.waiting
-				h.waiting = nil
-				for _, p := range ps {
-					h.send(p)
+				if h.ring.Waiting() > 0 {
+					h.resend(Resend{Session: h.path.Session, Hop: h.path.Hop, Term: h.path.Term, Since: h.since()})
 				}
 			}
 		case Resend:
@@ -224,10 +221,7 @@ func (h *host) send(pkt []byte) {
 		h.w.t.Fatalf("test sends a bad inner packet: %v", d)
 	}
 	if h.path == nil {
-		h.waiting = append(h.waiting, bytes.Clone(pkt))
-		if len(h.waiting) > 256 {
-			h.waiting = h.waiting[1:]
-		}
+		h.ring.Push(h.since(), pkt, true)
 		h.touch()
 		return
 	}
@@ -241,7 +235,7 @@ func (h *host) send(pkt []byte) {
 		h.touch()
 		return
 	}
-	h.ring.Push(h.since(), pkt)
+	h.ring.Push(h.since(), pkt, false)
 	h.transmit(p.Pair, d)
 	if p.Second.Pair.IsValid() {
 		h.transmit(p.Second.Pair, d)
@@ -251,13 +245,14 @@ func (h *host) send(pkt []byte) {
 
 // resend sends what was lately sent once more.
 func (h *host) resend(a Resend) {
-	h.ring.Unconfirmed(a.Term, a.Since, 64<<10, func(_ time.Duration, pkt []byte) {
+	h.ring.Unconfirmed(a.Term, h.since(), a.Since, 64<<10, func(_ time.Duration, pkt []byte) {
 		buf := make([]byte, Headroom+len(pkt)+Tailroom)
 		copy(buf[Headroom:], pkt)
 		if d, ok := a.Session.SealPacket(buf, Headroom, Headroom+len(pkt)); ok {
 			h.transmit(a.Hop.Pair, d)
 		}
 	})
+	h.ring.Sent()
 }
 
 func (h *host) touch() {
@@ -463,7 +458,7 @@ func (w *world) String() string {
 	s := fmt.Sprintf("at %v:", w.now.Sub(start))
 	for _, h := range []*host{w.a, w.b} {
 		st := h.c.Status(w.now)
-		s += fmt.Sprintf("\n %s: %v, primary %v, %d sessions, %d sent, %d got, %d waiting; drops", h.name, st.State, st.Primary, len(h.c.sessions.all), len(h.sent), len(h.got), len(h.waiting))
+		s += fmt.Sprintf("\n %s: %v, primary %v, %d sessions, %d sent, %d got, %d waiting; drops", h.name, st.State, st.Primary, len(h.c.sessions.all), len(h.sent), len(h.got), h.ring.Waiting())
 		for d, n := range h.drops {
 			if n > 0 && Drop(d) != DropNone {
 				s += fmt.Sprintf(" %v %d", Drop(d), n)

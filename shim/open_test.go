@@ -49,7 +49,7 @@ func TestOpenMessageByMessage(t *testing.T) {
 	if !slices.Equal(a.c.remotes.list(), remotesOf(localsB)) {
 		t.Errorf("A knows B's locators as %v", a.c.remotes.list())
 	}
-	if len(a.sent) != 2 || len(a.waiting) != 0 {
+	if len(a.sent) != 2 || a.ring.Waiting() != 0 {
 		t.Fatalf("the packet that waited was not sent: %v", w)
 	}
 

@@ -53,7 +53,8 @@ func (c *Context) silentFor() time.Duration {
 	return max(c.now.Sub(t), 1)
 }
 
-// maxResendAge bounds how far back packets are sent again.
+// maxResendAge bounds how far back packets are sent again when they were never
+// confirmed: an answering end that only acknowledges.
 const maxResendAge = time.Second
 
 // duplicate sends packets over p too, from the unconfirmed ones on; the zero pair
@@ -67,23 +68,29 @@ func (c *Context) duplicate(p locator.Pair) {
 	c.setPath()
 }
 
-// resend sends again over p what may have been lost on the primary: all sent since
-// what is known to have arrived.
+// resend sends again over p what may have been lost: all sent since what is known
+// to have arrived, or since there was no pair.
 func (c *Context) resend(p locator.Pair) {
 	if !c.sessions.current.usable(c.now) {
 		return
 	}
-	now := c.since(c.now)
-	since := now - maxResendAge
-	if t := c.term; t != nil {
-		since = max(since, time.Duration(t.arrivedSent.Load()))
+	c.do(Resend{Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: c.lostSince()})
+}
+
+// lostSince returns since when packets may have been lost.
+func (c *Context) lostSince() time.Duration {
+	if c.term == nil {
+		return c.outageSince
 	}
-	c.do(Resend{Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: since})
+	return max(c.since(c.now)-maxResendAge, time.Duration(c.term.arrivedSent.Load()))
 }
 
 // setPrimary starts a new term.
 func (c *Context) setPrimary(a detect.SetPrimary) {
-	if a.To.IsValid() && a.To != c.second && a.From.IsValid() {
+	switch {
+	case !a.To.IsValid():
+		c.outageSince = c.lostSince()
+	case a.To != c.second:
 		c.resend(a.To)
 	}
 	c.term, c.second = nil, locator.Pair{}

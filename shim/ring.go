@@ -13,8 +13,8 @@ const (
 
 // A Ring keeps copies of the inner packets lately sent to a peer, so that those
 // on their way when a pair fails can be sent again over another: TCP's own timers
-// would take many times as long. The zero Ring is empty and holds no memory. It
-// is not safe for concurrent use.
+// would take many times as long. It also keeps those that wait for a pair. The
+// zero Ring is empty and holds no memory. It is not safe for concurrent use.
 type Ring struct {
 	data []byte
 	// records are those kept, oldest at head; count is how many.
@@ -22,26 +22,35 @@ type Ring struct {
 	head, count int
 	// next is where in data the next packet goes.
 	next int
+	// waiting is how many packets were never sent.
+	waiting int
 }
 
 // A record is a packet in the ring.
 type record struct {
 	at           time.Duration
 	offset, size int
+	waiting      bool
 }
 
-// Push adds a copy of an inner packet that goes out now.
-func (r *Ring) Push(now time.Duration, pkt []byte) {
+// Push adds a copy of an inner packet that goes out now or, waiting, cannot. It
+// returns how many waiting packets had to make room.
+func (r *Ring) Push(now time.Duration, pkt []byte, waiting bool) (lost int) {
 	if len(pkt) > ringLast/4 {
-		return
+		return 0
 	}
 	if r.data == nil {
 		r.data = make([]byte, ringFirst)
 		r.records = make([]record, ringFirst/256)
 	}
 	for !r.fits(len(pkt)) {
-		if now-r.records[r.head].at < ringYoung && r.grow() {
+		oldest := r.records[r.head]
+		if (oldest.waiting || now-oldest.at < ringYoung) && r.grow() {
 			continue
+		}
+		if oldest.waiting {
+			lost++
+			r.waiting--
 		}
 		r.drop()
 	}
@@ -49,9 +58,13 @@ func (r *Ring) Push(now time.Duration, pkt []byte) {
 		r.next = 0
 	}
 	copy(r.data[r.next:], pkt)
-	r.records[(r.head+r.count)%len(r.records)] = record{now, r.next, len(pkt)}
+	r.records[(r.head+r.count)%len(r.records)] = record{now, r.next, len(pkt), waiting}
 	r.next += len(pkt)
 	r.count++
+	if waiting {
+		r.waiting++
+	}
+	return lost
 }
 
 // fits reports whether n bytes can be added without dropping the oldest packet.
@@ -81,11 +94,11 @@ func (r *Ring) grow() bool {
 	if len(r.data) >= ringLast {
 		return false
 	}
-	g := Ring{data: make([]byte, 2*len(r.data)), records: make([]record, 2*len(r.records))}
+	g := Ring{data: make([]byte, 2*len(r.data)), records: make([]record, 2*len(r.records)), waiting: r.waiting}
 	for i := range r.count {
 		rec := r.records[(r.head+i)%len(r.records)]
 		copy(g.data[g.next:], r.data[rec.offset:rec.offset+rec.size])
-		g.records[i] = record{rec.at, g.next, rec.size}
+		g.records[i] = record{rec.at, g.next, rec.size, rec.waiting}
 		g.next += rec.size
 		g.count++
 	}
@@ -99,37 +112,68 @@ func (r *Ring) Release() { *r = Ring{} }
 // Len returns how many packets the ring holds.
 func (r *Ring) Len() int { return r.count }
 
-// Unconfirmed calls f with the packets sent after since that t does not know to
-// have arrived, oldest first and at most limit bytes of them, then with the newest
-// pure acknowledgement of each TCP connection. at is when the packet was sent; it
-// is f's only until it returns. t may be nil: nothing is known.
-func (r *Ring) Unconfirmed(t *Term, since time.Duration, limit int, f func(at time.Duration, pkt []byte)) {
+// Waiting returns how many packets wait for a pair.
+func (r *Ring) Waiting() int { return r.waiting }
+
+// Sent says that the packets that waited have gone out.
+func (r *Ring) Sent() {
+	for i := range r.count {
+		r.records[(r.head+i)%len(r.records)].waiting = false
+	}
+	r.waiting = 0
+}
+
+// datagramAge is the age from which on a packet that is not TCP's is not worth
+// sending again, waitingAge the same if it was never sent.
+const (
+	datagramAge = 2 * time.Second
+	waitingAge  = 30 * time.Second
+)
+
+// Unconfirmed calls f with what may have to be sent again: the newest pure
+// acknowledgement of each TCP connection; then, oldest first and at most limit
+// bytes, the packets that wait and those pushed after since that t does not know
+// to have arrived. at is when the packet was pushed; it is f's only until it
+// returns. t may be nil: nothing is known.
+func (r *Ring) Unconfirmed(t *Term, now, since time.Duration, limit int, f func(at time.Duration, pkt []byte)) {
 	var l latest
 	for i := range r.count {
 		l.note(r.packet(i))
 	}
-	var acks []int
+	var data []int
 	for i := range r.count {
-		rec, pkt := r.records[(r.head+i)%len(r.records)], r.packet(i)
-		s, tcp := parseSegment(pkt, false)
+		rec := r.record(i)
+		s, tcp := parseSegment(r.packet(i), false)
 		switch {
 		case tcp && !l.newest(i, s):
 		case tcp && s.length == 0:
-			acks = append(acks, i)
-		case rec.at <= since || tcp && t.arrived(s) || limit < rec.size:
-		default:
-			limit -= rec.size
-			f(rec.at, pkt)
+			f(rec.at, r.packet(i))
+		case !tcp && now-rec.at > rec.worth():
+		case rec.waiting, rec.at > since && !(tcp && t.arrived(s)):
+			data = append(data, i)
 		}
 	}
-	for _, i := range acks {
-		f(r.records[(r.head+i)%len(r.records)].at, r.packet(i))
+	for _, i := range data {
+		if limit -= r.record(i).size; limit < 0 {
+			return
+		}
+		f(r.record(i).at, r.packet(i))
 	}
+}
+
+func (r *Ring) record(i int) record { return r.records[(r.head+i)%len(r.records)] }
+
+// worth returns for how long a packet that is not TCP's is worth sending again.
+func (r record) worth() time.Duration {
+	if r.waiting {
+		return waitingAge
+	}
+	return datagramAge
 }
 
 // packet returns the i-th packet, the oldest being number 0.
 func (r *Ring) packet(i int) []byte {
-	rec := r.records[(r.head+i)%len(r.records)]
+	rec := r.record(i)
 	return r.data[rec.offset : rec.offset+rec.size]
 }
 
@@ -168,19 +212,3 @@ func (l *latest) note(pkt []byte) {
 
 // newest reports whether no later packet supersedes the i-th, which is s.
 func (l *latest) newest(i int, s segment) bool { return l.last[keyOf(s)] == i }
-
-// Newest returns those of packets, in their order, that no later one supersedes.
-// offset is where the packet starts in each buffer.
-func Newest(packets [][]byte, offset int) [][]byte {
-	var l latest
-	for _, b := range packets {
-		l.note(b[offset:])
-	}
-	var kept [][]byte
-	for i, b := range packets {
-		if s, tcp := parseSegment(b[offset:], false); !tcp || l.newest(i, s) {
-			kept = append(kept, b)
-		}
-	}
-	return kept
-}

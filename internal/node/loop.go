@@ -178,8 +178,9 @@ func (l *looper) perform(p *peer) {
 			l.send(p, a)
 		case shim.SetPath:
 			p.path.Store(a.Path)
-			if a.Path != nil {
-				l.release(p, a.Path)
+			if a.Path != nil && p.queued() > 0 {
+				// Packets have come while the path was on its way.
+				l.resend(p, shim.Resend{Session: a.Path.Session, Hop: a.Path.Hop, Term: a.Path.Term, Since: l.since(time.Now())})
 			}
 		case shim.Resend:
 			l.resend(p, a)
@@ -237,13 +238,4 @@ func (l *looper) send(p *peer, a shim.Send) {
 		l.log.Debug("send", "peer", p.Name, "pair", a.Pair.String(), "err", err)
 		l.acts = p.context.HandleSendError(time.Now(), a.Pair, l.acts)
 	}
-}
-
-// release sends what has waited for a path.
-func (l *looper) release(p *peer, path *shim.Path) {
-	now := l.since(time.Now())
-	for _, b := range shim.Newest(p.waiting.take(), shim.Headroom) {
-		l.sealer.seal(now, p, path, b, shim.Headroom, len(b))
-	}
-	l.sealer.flush()
 }

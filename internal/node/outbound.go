@@ -65,10 +65,10 @@ func (o *sealer) add(now time.Duration, buf []byte, from, to int) {
 	}
 	path := p.path.Load()
 	if path == nil {
+		o.hold(p)
+		lost := p.ring.Push(now, pkt, true)
 		p.counters.waited.Add(1)
-		if lost := p.waiting.push(pkt); lost > 0 {
-			n.drops[shim.DropQueueFull].Add(uint64(lost))
-		}
+		n.drops[shim.DropQueueFull].Add(uint64(lost))
 		n.touch(p)
 		return
 	}
@@ -81,7 +81,7 @@ func (o *sealer) seal(now time.Duration, p *peer, path *shim.Path, buf []byte, f
 	pkt := buf[from:to]
 	o.hold(p)
 	path.Term.Sent(now, &p.context.Marks, path.Session, pkt)
-	p.ring.Push(now, pkt)
+	p.ring.Push(now, pkt, false)
 	p.counters.outPackets.Add(1)
 	p.counters.outBytes.Add(uint64(len(pkt)))
 	o.node.touch(p)

@@ -17,12 +17,12 @@ type peer struct {
 	// context is owned by the loop, its Marks apart.
 	context *shim.Context
 	// path is the snapshot to send with, nil if packets are to wait.
-	path    atomic.Pointer[shim.Path]
-	waiting queue
+	path atomic.Pointer[shim.Path]
 	// sendFailed says that the loop is yet to be told of a send error.
 	sendFailed atomic.Bool
 
-	// ringMu guards ring, which holds what was sent lately, and what only the one
+	// ringMu guards ring, which holds what was sent lately or
+	// waits for a path, and what only the one
 	// who sends may touch of the path's Term.
 	ringMu sync.Mutex
 	ring   shim.Ring
@@ -43,50 +43,4 @@ type counters struct {
 	inPackets, inBytes    atomic.Uint64
 	outControl, inControl atomic.Uint64
 	waited, resent        atomic.Uint64
-}
-
-const (
-	// queuePackets and queueBytes bound what waits for a path to one peer.
-	queuePackets = 256
-	queueBytes   = 256 << 10
-)
-
-// A queue holds copies of inner packets that wait for a path, oldest first. When
-// it is full the oldest make room: TCP's latest retransmission is worth more
-// than its first.
-type queue struct {
-	mu      sync.Mutex
-	packets [][]byte
-	bytes   int
-}
-
-// push adds a copy of pkt, with room around it to be sealed in place. It returns
-// how many packets had to go.
-func (q *queue) push(pkt []byte) (dropped int) {
-	b := sealable(pkt)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.packets = append(q.packets, b)
-	q.bytes += len(b)
-	for len(q.packets) > queuePackets || q.bytes > queueBytes && len(q.packets) > 1 {
-		q.bytes -= len(q.packets[0])
-		q.packets = append(q.packets[:0], q.packets[1:]...)
-		dropped++
-	}
-	return dropped
-}
-
-// take empties the queue. The packet in each buffer starts at shim.Headroom.
-func (q *queue) take() [][]byte {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	ps := q.packets
-	q.packets, q.bytes = nil, 0
-	return ps
-}
-
-func (q *queue) len() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.packets)
 }

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"slices"
 	"time"
 
 	"github.com/multi6/multi6/shim"
@@ -11,8 +10,10 @@ const (
 	// resendLimit bounds the bytes that are sent again at one failover.
 	resendLimit = 1 << 20
 	// resendSpeed is how many times faster than at first they are sent: the first
-	// time it was at the pace of the path, or of the application.
+	// time it was at the pace of the path, or of the application. resendPause is
+	// the longest that one waits for the other.
 	resendSpeed = 2
+	resendPause = time.Millisecond
 	// resendGrain is the least wait between two bursts: Go's timers are not finer.
 	resendGrain = time.Millisecond
 	// ringIdle is for how long a quiet peer keeps the memory of its ring.
@@ -37,28 +38,26 @@ type resent struct {
 	buf   []byte // the packet at shim.Headroom
 }
 
-// resend starts to send again what a asks for. What was being sent again before
-// is left.
+// resend starts to send again what a asks for. What was being sent again over
+// another pair is left: it is part of this.
 func (l *looper) resend(p *peer, a shim.Resend) {
 	now := l.since(time.Now())
-	r := resender{session: a.Session, hop: a.Hop, began: now}
-	first := time.Duration(-1)
-	p.ringMu.Lock()
-	p.ring.Unconfirmed(a.Term, a.Since, resendLimit, func(at time.Duration, pkt []byte) {
-		if first < 0 {
-			first = at
-		}
-		r.pending = append(r.pending, resent{(at - first) / resendSpeed, sealable(pkt)})
-	})
-	p.ringMu.Unlock()
-	// Pure acknowledgements come last but need not wait for data.
-	for i := range r.pending {
-		if x := &r.pending[i]; i > 0 && x.after < r.pending[i-1].after {
-			x.after = 0
-		}
+	r := &p.resender
+	if r.hop != a.Hop || len(r.pending) == 0 {
+		*r = resender{session: a.Session, hop: a.Hop, began: now}
 	}
-	slices.SortStableFunc(r.pending, func(a, b resent) int { return int(a.after - b.after) })
-	p.resender = r
+	after := now - r.began
+	var last time.Duration
+	p.ringMu.Lock()
+	p.ring.Unconfirmed(a.Term, now, a.Since, resendLimit, func(at time.Duration, pkt []byte) {
+		if last > 0 && at > last {
+			after += min((at-last)/resendSpeed, resendPause)
+		}
+		last = at
+		r.pending = append(r.pending, resent{after, sealable(pkt)})
+	})
+	p.ring.Sent()
+	p.ringMu.Unlock()
 	l.resendDue(p, now)
 }
 

@@ -111,7 +111,7 @@ func (p *peer) status(now time.Time) PeerStatus {
 	s := PeerStatus{
 		Name: p.Name, Identifier: p.identifier.String(), PublicKey: p.Key.String(),
 		State: c.State.String(), Connected: c.Connected, Primary: pairOf(c.Primary), Testing: pairOf(c.Testing),
-		SendTimerMillis: millis(c.SendTimer), SessionAgeMillis: millis(c.SessionAge), Waiting: p.waiting.len(),
+		SendTimerMillis: millis(c.SendTimer), SessionAgeMillis: millis(c.SessionAge), Waiting: p.queued(),
 		Pairs: []PairStatus{},
 		Counters: Counters{
 			OutPackets: p.counters.outPackets.Load(), OutBytes: p.counters.outBytes.Load(),
@@ -130,6 +130,13 @@ func (p *peer) status(now time.Time) PeerStatus {
 		s.Pairs = append(s.Pairs, q)
 	}
 	return s
+}
+
+// queued returns how many packets wait for a path.
+func (p *peer) queued() int {
+	p.ringMu.Lock()
+	defer p.ringMu.Unlock()
+	return p.ring.Waiting()
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
