@@ -23,9 +23,10 @@ type Machine struct {
 	// primary is what outgoing packets use. It is zero when no pair is known to
 	// work, and may differ from the pair under test.
 	primary locator.Pair
-	// second is the pair under test that packets go over too.
-	second locator.Pair
-	pairs  map[locator.Pair]*pair
+	// second is the pair under test that packets go over too, last the pair that
+	// last was primary.
+	second, last locator.Pair
+	pairs        map[locator.Pair]*pair
 	// order holds the keys of pairs by rank, best first.
 	order []locator.Pair
 
@@ -53,7 +54,8 @@ type Stats struct {
 	// Suspicions is how often the primary came into doubt, FalseAlarms how
 	// often it turned out to work.
 	Suspicions, FalseAlarms uint64
-	// Switches counts moves from one primary to another, Outages the times that
+	// Switches counts moves from one primary to another, be there a time without
+	// one in between, Outages the times that
 	// no pair worked.
 	Switches, Outages uint64
 	// LateWakes counts how often the owner came so late that silence could not
@@ -211,8 +213,11 @@ func (m *Machine) use(p locator.Pair, r Reason, acts []Action) []Action {
 	if p == m.primary {
 		return acts
 	}
-	if p.IsValid() && m.primary.IsValid() {
-		m.stats.Switches++
+	if p.IsValid() {
+		if m.last.IsValid() && m.last != p {
+			m.stats.Switches++
+		}
+		m.last = p
 	}
 	acts = append(acts, SetPrimary{From: m.primary, To: p, Reason: r})
 	m.primary, m.second = p, locator.Pair{}

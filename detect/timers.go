@@ -51,7 +51,7 @@ var (
 		Lead: 250 * time.Millisecond, Tries: 6,
 		Backoff: 200 * time.Millisecond, BackoffCap: time.Second, IdleCap: 60 * time.Second,
 	}
-	// REAP has the constants of RFC 5534 §8: Send Timeout 15 s, Keepalive
+	// REAP has the constants of RFC 5534 §7: Send Timeout 15 s, Keepalive
 	// Interval a third of it, Initial Probe Timeout 0.5 s, Max Probe Timeout
 	// 60 s.
 	REAP = Timers{

@@ -195,7 +195,7 @@ func (fl *flow) note(now, grain time.Duration, end uint32) {
 		fl.log[h%flowEntries].Store(entry(end, now))
 		fl.head.Store(h + 1)
 	}
-	fl.lastAt.Store(int64(now))
+	fl.lastAt.Store(int64(now.Truncate(time.Microsecond))) // as exact as the logs
 	if fl.timedAt.Load() == 0 {
 		fl.timedEnd.Store(end)
 		fl.timedAt.Store(max(int64(now), 1))

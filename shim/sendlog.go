@@ -18,9 +18,9 @@ const (
 // others may look.
 type sendLog struct {
 	entries [logEntries]atomic.Uint64
-	// head counts the entries ever made; last is when the last packet was sent.
+	// head counts the entries ever made; last is an entry for the last packet.
 	head atomic.Uint32
-	last atomic.Int64
+	last atomic.Uint64
 	// entered is when the last entry was made. It belongs to who adds.
 	entered time.Duration
 }
@@ -51,7 +51,7 @@ func (l *sendLog) add(now, grain time.Duration, number uint32) {
 		l.entries[h%logEntries].Store(entry(number, now))
 		l.head.Store(h + 1)
 	}
-	l.last.Store(max(int64(now), 1))
+	l.last.Store(entry(number, now))
 }
 
 // after returns when the first packet was sent after t, zero if none was. It may
@@ -66,7 +66,7 @@ func (l *sendLog) after(t, now time.Duration) time.Duration {
 		}
 		first = at
 	}
-	if last := time.Duration(l.last.Load()); first == 0 && last > t {
+	if last := entryAt(l.last.Load(), now); first == 0 && h > 0 && last > t {
 		return last
 	}
 	return first
@@ -75,6 +75,9 @@ func (l *sendLog) after(t, now time.Duration) time.Duration {
 // sent returns when a packet not after number was sent, the latest there is.
 func (l *sendLog) sent(number uint32, now time.Duration) (at time.Duration, ok bool) {
 	h := l.head.Load()
+	if e := l.last.Load(); h > 0 && int32(entryNumber(e)-number) <= 0 {
+		return entryAt(e, now), true
+	}
 	for i := uint32(1); i <= min(h, logEntries); i++ {
 		e := l.entries[(h-i)%logEntries].Load()
 		if int32(entryNumber(e)-number) <= 0 {

@@ -3,6 +3,8 @@ package shim
 import (
 	"slices"
 	"time"
+
+	"github.com/multi6/multi6/detect"
 )
 
 // maxUnused is how many sessions may be there that the peer has not used yet.
@@ -63,15 +65,19 @@ func (ss *sessions) expiry() time.Time {
 	return ss.all[0].created.Add(rejectAfter)
 }
 
-// expire forgets sessions that are too old. Without any, the machine is at its
+// expire forgets sessions that are too old. An idle machine without any is at its
 // start again, and the next packet connects.
 func (c *Context) expire() {
 	ss := &c.sessions
 	for len(ss.all) > 0 && c.now.Sub(ss.all[0].created) >= rejectAfter {
 		ss.remove(c, 0)
 	}
-	if ss.current != nil && !ss.current.usable(c.now) {
-		ss.current = nil
+	if ss.current == nil || ss.current.usable(c.now) {
+		return
+	}
+	ss.current = nil
+	// A search goes on, with Opens for its tests.
+	if c.machine.State() == detect.PrimaryOperational {
 		c.perform(c.machine.Disconnect(c.now, nil))
 	}
 }

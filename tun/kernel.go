@@ -96,6 +96,7 @@ func (k *Kernel) configure(c Config) error {
 	if err := netlink.LinkSetMTU(link, c.MTU); err != nil {
 		return fmt.Errorf("tun: MTU %d of %s: %w", c.MTU, c.Name, err)
 	}
+	quiet(c.Name)
 	for _, a := range c.Addresses {
 		// An address of one's own needs no duplicate address detection.
 		addr := &netlink.Addr{IPNet: ipNet(a)}
@@ -115,6 +116,16 @@ func (k *Kernel) configure(c Config) error {
 		}
 	}
 	return nil
+}
+
+// quiet keeps the kernel from talking on the device on its own account: there are
+// neither routers nor listeners to multicast behind it. That it may not work is no
+// harm.
+func quiet(name string) {
+	dir := "/proc/sys/net/ipv6/conf/" + name + "/"
+	_ = os.WriteFile(dir+"addr_gen_mode", []byte("1"), 0) // no link-local address
+	_ = os.WriteFile(dir+"router_solicitations", []byte("0"), 0)
+	_ = os.WriteFile(dir+"accept_dad", []byte("0"), 0)
 }
 
 func routeError(err error) error {

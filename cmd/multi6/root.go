@@ -27,6 +27,7 @@ Exit codes: 0 ok, 1 failure, 2 wrong usage, 3 wrong configuration, 4 no daemon,
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpCommand(newHelpCmd())
 	root.AddCommand(
+		newBenchCmd(),
 		newCheckCmd(),
 		newDemoCmd(),
 		newGenkeyCmd(),

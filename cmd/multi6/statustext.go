@@ -46,16 +46,19 @@ func statusText(s node.Status) string {
 }
 
 func locatorsText(ls []node.LocatorStatus) string {
-	if len(ls) == 0 {
-		return "locators\n  none\n"
-	}
 	rows := [][]string{{"ADDRESS", "INTERFACE", "STATE"}}
 	for _, l := range ls {
+		if l.State == "none" && (l.Why == "loopback address" || l.Why == "denied by policy") {
+			continue // they never are locators; --json has them
+		}
 		state := l.State
 		if l.Why != "" {
 			state += ": " + l.Why
 		}
 		rows = append(rows, []string{l.Address, l.Interface, state})
+	}
+	if len(rows) == 1 {
+		return "locators\n  none\n"
 	}
 	return section("locators", rows)
 }
@@ -106,10 +109,10 @@ func counterRows(c node.Counters) [][]string {
 	return [][]string{
 		{"sent", fmt.Sprintf("%s, %s; %s control", many(c.OutPackets, "packet", "packets"), bytesText(c.OutBytes), thousands(c.OutControl))},
 		{"received", fmt.Sprintf("%s, %s; %s control", many(c.InPackets, "packet", "packets"), bytesText(c.InBytes), thousands(c.InControl))},
-		{"failures", fmt.Sprintf("%s, %s, %s (%s false), %s waited, %s",
+		{"failures", fmt.Sprintf("%s, %s, %s (%s false); %s sent again",
 			many(c.Switches, "switch", "switches"), many(c.Outages, "outage", "outages"),
 			many(c.Suspicions, "suspicion", "suspicions"), thousands(c.FalseAlarms),
-			many(c.Waited, "packet", "packets"), many(c.LateWakes, "late wake", "late wakes"))},
+			many(c.Resent, "packet", "packets"))},
 	}
 }
 

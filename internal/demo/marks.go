@@ -13,6 +13,8 @@ import (
 	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/multi6/multi6/internal/rig"
 )
 
 // Colours after Okabe and Ito, which the colour-blind can tell apart. Marks
@@ -62,7 +64,7 @@ func (m mark) style() draw.LineStyle {
 // A moment is where a mark goes, after the failure.
 type moment struct {
 	mark  mark
-	after Millis
+	after rig.Millis
 }
 
 // moments returns what the picture marks, the failure first.

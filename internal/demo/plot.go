@@ -12,6 +12,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/multi6/multi6/internal/rig"
 )
 
 // The layout of the picture.
@@ -100,7 +102,7 @@ func (r *Result) drawHead(c draw.Canvas) {
 	write(c, textStyle(16, black), c.Min.X, c.Max.Y, "TCP goodput from A to B while paths fail")
 	write(c, textStyle(10, grey), c.Min.X, c.Max.Y-0.75*vg.Centimeter, fmt.Sprintf(
 		"%d s, RTT %v, uplinks of %d Mbit/s, profile %s; %s verified, %d connections reset",
-		int(r.Totals.Length.seconds()), time.Duration(r.RTT), r.Rate/1e6, r.Profile, megabytes(r.Totals.Bytes), r.Totals.Resets))
+		int(r.Totals.Length.Seconds()), time.Duration(r.RTT), r.Rate/1e6, r.Profile, megabytes(r.Totals.Bytes), r.Totals.Resets))
 	x, y := c.Min.X, c.Min.Y+0.45*vg.Centimeter
 	for _, m := range marks {
 		x = m.legend(c, x, y)
@@ -116,19 +118,19 @@ func (r *Result) drawOverview(c draw.Canvas, shown []*Trial, peak float64) {
 	const headroom = 1.15 // for the numbers
 	p := newPlot(peak * headroom)
 	p.X.Label.Text = "seconds since the start of the run"
-	p.X.Min, p.X.Max = 0, r.Totals.Length.seconds()
+	p.X.Min, p.X.Max = 0, r.Totals.Length.Seconds()
 	p.X.Tick.Marker = evenTicks(niceStep(p.X.Max))
 	var labels plotter.XYLabels
 	for i := range r.Trials {
 		t := &r.Trials[i]
-		p.Add(span{t.BrokenAt.seconds(), t.HealedAt.seconds()})
+		p.Add(span{t.BrokenAt.Seconds(), t.HealedAt.Seconds()})
 		if n := indexOf(shown, t); n > 0 {
-			labels.XYs = append(labels.XYs, plotter.XY{X: (t.BrokenAt.seconds() + t.HealedAt.seconds()) / 2, Y: p.Y.Max})
+			labels.XYs = append(labels.XYs, plotter.XY{X: (t.BrokenAt.Seconds() + t.HealedAt.Seconds()) / 2, Y: p.Y.Max})
 			labels.Labels = append(labels.Labels, fmt.Sprint(n))
 		}
 	}
 	n := int(time.Duration(r.Totals.Length) / overviewBucket)
-	p.Add(newArea(buckets(r.bulk, 0, overviewBucket, n), 0, overviewBucket, peak))
+	p.Add(newArea(rig.Buckets(r.bulk, 0, overviewBucket, n), 0, overviewBucket, peak))
 	p.Add(numbers(labels))
 	p.Draw(c)
 }
@@ -161,11 +163,11 @@ func (r *Result) drawZoom(c draw.Canvas, number int, t *Trial, peak float64) {
 	p.X.Label.Text = "seconds since the " + what
 	p.X.Min, p.X.Max = -zoomBefore.Seconds(), afterZero.Seconds()
 	p.X.Tick.Marker = evenTicks(niceStep(p.X.Max - p.X.Min))
-	p.Add(span{(t.BrokenAt - zero).seconds(), (t.HealedAt - zero).seconds()})
+	p.Add(span{(t.BrokenAt - zero).Seconds(), (t.HealedAt - zero).Seconds()})
 	n := int((zoomBefore + afterZero) / zoomBucket)
-	p.Add(newArea(buckets(r.bulk, time.Duration(zero)-zoomBefore, zoomBucket, n), -zoomBefore, zoomBucket, peak))
+	p.Add(newArea(rig.Buckets(r.bulk, time.Duration(zero)-zoomBefore, zoomBucket, n), -zoomBefore, zoomBucket, peak))
 	for _, m := range t.moments() {
-		p.Add(line{m.mark, (t.BrokenAt + m.after - zero).seconds()})
+		p.Add(line{m.mark, (t.BrokenAt + m.after - zero).Seconds()})
 	}
 	p.Draw(c)
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/multi6/multi6/internal/rig"
 )
 
 const verdictOK = "ok"
@@ -57,7 +59,7 @@ func (s Stall) String() string {
 	return ms(s.Length)
 }
 
-func ms(m Millis) string { return fmt.Sprintf("%.1f ms", m.milliseconds()) }
+func ms(m rig.Millis) string { return fmt.Sprintf("%.1f ms", m.Milliseconds()) }
 
 // WriteTable writes the timeline of each fault and the totals.
 func (r *Result) WriteTable(w io.Writer) error {
@@ -118,7 +120,7 @@ func after0(m *Moment) string {
 	return plus(m.After)
 }
 
-func plus(m Millis) string { return fmt.Sprintf("%+.1f ms", m.milliseconds()) }
+func plus(m rig.Millis) string { return fmt.Sprintf("%+.1f ms", m.Milliseconds()) }
 
 // notes explain the table.
 func (r *Result) notes() string {
@@ -131,7 +133,7 @@ func (r *Result) notes() string {
 }
 
 // before returns the longest gap shortly before any failure.
-func (r *Result) before() (longest Millis) {
+func (r *Result) before() (longest rig.Millis) {
 	for _, t := range r.Trials {
 		longest = max(longest, t.Bulk.Before, t.RR.Before)
 	}
@@ -141,7 +143,7 @@ func (r *Result) before() (longest Millis) {
 func (r *Result) totals() string {
 	t := r.Totals
 	return fmt.Sprintf("\n%.1f MB and %d messages verified in %.1f s; wrong or lost: %s; connections reset: %d; false alarms: %d.\n",
-		float64(t.Bytes)/1e6, t.Messages, t.Length.seconds(), none(t.Wrong), t.Resets, t.FalseAlarms)
+		float64(t.Bytes)/1e6, t.Messages, t.Length.Seconds(), none(t.Wrong), t.Resets, t.FalseAlarms)
 }
 
 func none(n int) string {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/rig"
 )
 
 // results returns two trials: the usual course, and all paths dead.
@@ -19,17 +20,17 @@ func results() *Result {
 	dead := o
 	dead.fault, dead.bulk, dead.rr = lab.AllDead, steps(1000, 2040, 2900), steps(1000, 2060, 2900)
 	r := &Result{
-		Version: ResultVersion, StartedAt: time.Unix(0, 0).UTC(), Profile: "balanced", RTT: Millis(20 * msec), Rate: DefaultRate,
+		Version: ResultVersion, StartedAt: time.Unix(0, 0).UTC(), Profile: "balanced", RTT: rig.Millis(20 * msec), Rate: DefaultRate,
 		Trials: []Trial{
 			{Fault: "blackhole", Round: 1, Link: "a1", measures: o.measure()},
 			{Fault: "all-dead", Round: 1, Link: linkAll, measures: dead.measure()},
 		},
-		Totals: Totals{Length: Millis(4 * time.Second), Bytes: 2_500_000, Messages: 12, FalseAlarms: 1},
+		Totals: Totals{Length: rig.Millis(4 * time.Second), Bytes: 2_500_000, Messages: 12, FalseAlarms: 1},
 		Events: o.events, Goodput: series(o.bulk, 4*time.Second), bulk: o.bulk,
 	}
 	for i := range r.Trials {
 		t := &r.Trials[i]
-		t.BrokenAt, t.HealedAt, t.Until = Millis(o.brokenAt), Millis(o.healedAt), Millis(o.until)
+		t.BrokenAt, t.HealedAt, t.Until = rig.Millis(o.brokenAt), rig.Millis(o.healedAt), rig.Millis(o.until)
 	}
 	r.Verdict = verdict(r, nil)
 	return r
@@ -147,7 +148,7 @@ func TestSVG(t *testing.T) {
 
 func TestSlowest(t *testing.T) {
 	stalled := func(fault string, ms int) Trial {
-		return Trial{Fault: fault, measures: measures{Bulk: Stall{Length: Millis(time.Duration(ms) * msec)}}}
+		return Trial{Fault: fault, measures: measures{Bulk: Stall{Length: rig.Millis(time.Duration(ms) * msec)}}}
 	}
 	all := []Trial{stalled("x", 1), stalled("y", 9), stalled("x", 3), stalled("x", 2)}
 	shown := slowest(all)

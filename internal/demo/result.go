@@ -3,23 +3,20 @@ package demo
 import (
 	"time"
 
-	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/rig"
 )
 
 // ResultVersion is the version of the schema of Result. It grows when a field
 // changes its meaning or goes; new fields do not count.
 const ResultVersion = 1
 
-// nodeNames are the names of the two nodes.
-var nodeNames = [...]string{"a", "b"}
-
 // A Result is all that a run has measured. Times with "at" in their names are
 // in milliseconds since the start of the run.
 type Result struct {
-	Version   int       `json:"version"`
-	StartedAt time.Time `json:"started_at"`
-	Profile   string    `json:"profile"`
-	RTT       Millis    `json:"rtt_ms"`
+	Version   int        `json:"version"`
+	StartedAt time.Time  `json:"started_at"`
+	Profile   string     `json:"profile"`
+	RTT       rig.Millis `json:"rtt_ms"`
 	// Rate is that of each of A's uplinks, each way, in bit/s of Ethernet
 	// frames.
 	Rate   int64   `json:"rate_bps"`
@@ -29,9 +26,9 @@ type Result struct {
 	Verdict string `json:"verdict"`
 	Goodput Series `json:"goodput"`
 	// Events are what the nodes told, in order of time.
-	Events []Event `json:"events"`
+	Events []rig.Event `json:"events"`
 
-	bulk []Arrival
+	bulk []rig.Arrival
 }
 
 // A Trial is one fault.
@@ -40,16 +37,16 @@ type Trial struct {
 	// Round counts the passes over the list of faults, from 1.
 	Round int `json:"round"`
 	// Link is what was broken: the name of A's interface, or linkAll.
-	Link     string `json:"link"`
-	BrokenAt Millis `json:"broken_at_ms"`
-	HealedAt Millis `json:"healed_at_ms"`
-	Until    Millis `json:"observed_until_ms"`
+	Link     string     `json:"link"`
+	BrokenAt rig.Millis `json:"broken_at_ms"`
+	HealedAt rig.Millis `json:"healed_at_ms"`
+	Until    rig.Millis `json:"observed_until_ms"`
 	measures
 }
 
 // Totals are those of the whole run.
 type Totals struct {
-	Length Millis `json:"length_ms"`
+	Length rig.Millis `json:"length_ms"`
 	// Bytes arrived and were right, on the bulk stream; Messages were answered
 	// rightly, on the rr stream.
 	Bytes    int64 `json:"bytes_verified"`
@@ -66,15 +63,8 @@ type Totals struct {
 
 // A Series is the bulk stream's goodput: the bytes that arrived in each bucket.
 type Series struct {
-	Bucket Millis `json:"bucket_ms"`
-	Bytes  []int  `json:"bytes"`
-}
-
-// An Event is what a node told.
-type Event struct {
-	At   Millis     `json:"at_ms"`
-	Node string     `json:"node"`
-	What node.Event `json:"event"`
+	Bucket rig.Millis `json:"bucket_ms"`
+	Bytes  []int      `json:"bytes"`
 }
 
 // linkAll stands for both of A's interfaces.
@@ -84,9 +74,9 @@ const linkAll = "all"
 const seriesBucket = 20 * time.Millisecond
 
 // series puts arrivals into buckets.
-func series(as []Arrival, until time.Duration) Series {
+func series(as []rig.Arrival, until time.Duration) Series {
 	return Series{
-		Bucket: Millis(seriesBucket),
-		Bytes:  buckets(as, 0, seriesBucket, int(until/seriesBucket)+1),
+		Bucket: rig.Millis(seriesBucket),
+		Bytes:  rig.Buckets(as, 0, seriesBucket, int(until/seriesBucket)+1),
 	}
 }

@@ -5,15 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/multi6/multi6/internal/lab"
-	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/rig"
 )
 
 // Our own choices for the uplinks and the stream that fills them. The rate leaves
@@ -64,14 +59,9 @@ type Step struct {
 // A runner owns a run.
 type runner struct {
 	Options
-	clock   clock
-	lab     *lab.Lab
-	daemons [len(nodeNames)]*daemon
-	load    *workload
-	result  *Result
-
-	mu     sync.Mutex
-	events []Event
+	*rig.Duo
+	load   *workload
+	result *Result
 }
 
 // Run builds everything, runs the demonstration and takes everything down again, also
@@ -86,7 +76,7 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 		o.Faults = DefaultFaults()
 	}
 	o.Repeat = max(o.Repeat, 1)
-	r := &runner{Options: o, clock: newClock()}
+	r := &runner{Options: o}
 	dir, err := os.MkdirTemp("", "multi6-demo-")
 	if err != nil {
 		return nil, err
@@ -94,104 +84,34 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 
 	r.step(false, "building four hosts and their links, RTT %v", o.RTT)
-	r.lab, err = lab.New(lab.Config{
+	l, err := lab.New(lab.Config{
 		RTT: o.RTT, Rate: o.Rate, Queue: int(float64(o.Rate) / 8 * queueTime.Seconds()), Seed: bulkSeed,
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, r.lab.Close()) }()
+	defer func() { err = errors.Join(err, l.Close()) }()
 
-	for i, host := range []*lab.Host{r.lab.A, r.lab.B} {
-		r.daemons[i] = newDaemon(nodeNames[i], host, dir)
-	}
-	err = r.withDaemons(ctx, r.run)
+	r.Duo = rig.NewDuo(l, rig.NewClock(), dir)
+	err = r.Duo.Run(ctx, r.Executable, r.Profile, r.run)
 	if err != nil || r.result != nil && r.result.Verdict != verdictOK {
 		err = errors.Join(err, r.keepLogs())
 	}
 	return r.result, err
 }
 
-// withDaemons runs f while the daemons run and their events are collected. The context
-// of f ends when a daemon does.
-func (r *runner) withDaemons(ctx context.Context, f func(context.Context) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	a, b := r.daemons[0], r.daemons[1]
-	if err := errors.Join(a.configure(r.Profile, b), b.configure(r.Profile, a)); err != nil {
-		return err
-	}
-	for _, d := range r.daemons {
-		if err := d.start(running, r.Executable); err != nil {
-			stop()
-			return errors.Join(err, g.Wait())
-		}
-		g.Go(func() error { return d.wait(running) })
-	}
-	g.Go(func() error {
-		defer stop()
-		for _, d := range r.daemons {
-			if err := d.ready(ctx); err != nil {
-				return err
-			}
-			if err := r.follow(ctx, running, g, d); err != nil {
-				return err
-			}
-		}
-		return f(ctx)
-	})
-	err := g.Wait()
-	for _, d := range r.daemons {
-		d.client.Close()
-	}
-	return err
-}
-
-// follow collects the daemon's events while running. It returns when they begin
-// to count.
-func (r *runner) follow(ctx, running context.Context, g *errgroup.Group, d *daemon) error {
-	ready := make(chan struct{})
-	g.Go(func() error {
-		err := d.client.Events(running, func() { close(ready) }, func(e node.Event) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.events = append(r.events, Event{Millis(r.clock.at(e.At)), d.name, e})
-		})
-		if err != nil && running.Err() == nil {
-			return fmt.Errorf("events of daemon %s: %w", d.name, err)
-		}
-		return nil
-	})
-	select {
-	case <-ready:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// eventsSoFar returns a copy in order of time.
-func (r *runner) eventsSoFar() []Event {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	all := slices.Clone(r.events)
-	slices.SortStableFunc(all, func(a, b Event) int { return int(a.At - b.At) })
-	return all
-}
-
 // run runs the workload and the trials. From here on there is a result.
 func (r *runner) run(ctx context.Context) (err error) {
 	r.step(true, "two daemons run, profile %s", r.Profile)
-	w, ctx, err := startWorkload(ctx, r.lab, r.daemons[0].identifier(), r.daemons[1].identifier(),
-		int64(bulkShare*float64(r.Rate)), r.clock)
+	w, ctx, err := startWorkload(ctx, r.Lab, r.Daemons[0].Identifier(), r.Daemons[1].Identifier(),
+		int64(bulkShare*float64(r.Rate)), r.Clock)
 	if err != nil {
 		return err
 	}
 	r.load = w
 	r.result = &Result{
-		Version: ResultVersion, StartedAt: r.clock.start, Profile: r.Profile,
-		RTT: Millis(r.RTT), Rate: r.Rate, Trials: []Trial{},
+		Version: ResultVersion, StartedAt: r.Clock.Start, Profile: r.Profile,
+		RTT: rig.Millis(r.RTT), Rate: r.Rate, Trials: []Trial{},
 	}
 	err = r.trials(ctx)
 	counted := r.count(ctx)
@@ -209,8 +129,8 @@ func (r *runner) run(ctx context.Context) (err error) {
 // count adds up the counters of both daemons.
 func (r *runner) count(ctx context.Context) error {
 	t := &r.result.Totals
-	for _, d := range r.daemons {
-		s, err := d.status(ctx)
+	for _, d := range r.Daemons {
+		s, err := d.Status(ctx)
 		if err != nil {
 			return err
 		}
@@ -225,10 +145,10 @@ func (r *runner) count(ctx context.Context) error {
 // conclude completes the result when the streams have ended.
 func (r *runner) conclude(ends error) {
 	res, t := r.result, &r.result.Totals
-	res.bulk, res.Events = r.load.bulk.all(), r.eventsSoFar()
-	t.Length = Millis(r.clock.now())
-	t.Bytes = int64(total(res.bulk, 0, time.Duration(t.Length)+1))
-	t.Messages = len(r.load.rr.all())
+	res.bulk, res.Events = r.load.bulk.All(), r.Events()
+	t.Length = rig.Millis(r.Clock.Now())
+	t.Bytes = int64(rig.Total(res.bulk, 0, time.Duration(t.Length)+1))
+	t.Messages = len(r.load.rr.All())
 	if wrong, reset := sortError(ends); wrong {
 		t.Wrong++
 	} else if reset {
@@ -243,15 +163,7 @@ func (r *runner) keepLogs() error {
 	if r.LogDir == "" {
 		return nil
 	}
-	var errs []error
-	for _, d := range r.daemons {
-		log, err := os.ReadFile(d.file(".log"))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(r.LogDir, "demo-"+d.name+".log"), log, 0o600)
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return r.KeepLogs(r.LogDir, "demo-")
 }
 
 func (r *runner) step(done bool, format string, args ...any) {

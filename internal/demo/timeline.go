@@ -6,6 +6,7 @@ import (
 	"github.com/multi6/multi6/detect"
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/rig"
 	"github.com/multi6/multi6/shim"
 )
 
@@ -24,11 +25,11 @@ type observation struct {
 	// returned, until when all was steady again; all since the start of the run.
 	brokenAt, healedAt, until time.Duration
 	// primary is each node's primary pair at brokenAt.
-	primary pairs
+	primary rig.Pairs
 	// events are those of the whole run, in any order.
-	events []Event
+	events []rig.Event
 	// bulk and rr are those of the whole run.
-	bulk, rr []Arrival
+	bulk, rr []rig.Arrival
 }
 
 // measures are the results of one fault. Moments count from the failure.
@@ -41,9 +42,9 @@ type measures struct {
 	Switches []Moment `json:"switches"`
 	// FirstByte is when the bulk stream's longest gap up to the last switch ended;
 	// where no node switched, its stall.
-	FirstByte *Millis `json:"first_byte_ms,omitempty"`
-	Bulk      Stall   `json:"bulk"`
-	RR        Stall   `json:"rr"`
+	FirstByte *rig.Millis `json:"first_byte_ms,omitempty"`
+	Bulk      Stall       `json:"bulk"`
+	RR        Stall       `json:"rr"`
 	// Survived: the stalls of both streams, also after the return, ended within
 	// the limit. OnTarget: within 1 s.
 	Survived bool `json:"survived"`
@@ -52,7 +53,7 @@ type measures struct {
 
 // A Moment is when a node did something.
 type Moment struct {
-	After Millis     `json:"after_ms"`
+	After rig.Millis `json:"after_ms"`
 	Node  string     `json:"node"`
 	Pair  *node.Pair `json:"pair,omitempty"`
 	Cause string     `json:"cause,omitempty"`
@@ -61,16 +62,16 @@ type Moment struct {
 // A Stall is a stream's longest gap during a fault; see the package comment.
 type Stall struct {
 	// From is when it began, after the failure.
-	From   Millis `json:"from_ms"`
-	Length Millis `json:"ms"`
+	From   rig.Millis `json:"from_ms"`
+	Length rig.Millis `json:"ms"`
 	// Ended is false if nothing had arrived by the end of the observation.
 	Ended bool `json:"ended"`
 	// AfterReturn is the longest gap that began between the return of the path
 	// and the end of the observation.
-	AfterReturn Millis `json:"after_return_ms"`
+	AfterReturn rig.Millis `json:"after_return_ms"`
 	// Before is the longest gap shortly before the failure: what the machine and
 	// TCP do by themselves.
-	Before Millis `json:"before_ms"`
+	Before rig.Millis `json:"before_ms"`
 }
 
 // measure joins what the nodes told with what arrived.
@@ -79,8 +80,8 @@ func (o observation) measure() measures {
 		Suspicion: o.suspicion(), Test: o.test(), Switches: o.switches(),
 		Bulk: o.stall(o.bulk), RR: o.stall(o.rr),
 	}
-	if g := o.failover(m.Switches); !g.open {
-		first := Millis(g.end - o.brokenAt)
+	if g := o.failover(m.Switches); !g.Open {
+		first := rig.Millis(g.End - o.brokenAt)
 		m.FirstByte = &first
 	}
 	within := func(most time.Duration) bool {
@@ -91,7 +92,7 @@ func (o observation) measure() measures {
 }
 
 func (s Stall) within(most time.Duration) bool {
-	return s.Ended && max(s.Length, s.AfterReturn) < Millis(most)
+	return s.Ended && max(s.Length, s.AfterReturn) < rig.Millis(most)
 }
 
 // end is when what the nodes do has to do with the fault no more.
@@ -104,8 +105,8 @@ func (o observation) end() time.Duration {
 
 // first returns the earliest event during the fault of which is says so, nil if
 // there is none.
-func (o observation) first(is func(Event) bool) *Moment {
-	var best *Event
+func (o observation) first(is func(rig.Event) bool) *Moment {
+	var best *rig.Event
 	for i := range o.events {
 		e := &o.events[i]
 		at := time.Duration(e.At)
@@ -116,27 +117,27 @@ func (o observation) first(is func(Event) bool) *Moment {
 	if best == nil {
 		return nil
 	}
-	return &Moment{After: best.At - Millis(o.brokenAt), Node: best.Node, Pair: best.What.Pair, Cause: best.What.Cause}
+	return &Moment{After: best.At - rig.Millis(o.brokenAt), Node: best.Node, Pair: best.What.Pair, Cause: best.What.Cause}
 }
 
 func (o observation) suspicion() *Moment {
 	operational := detect.PrimaryOperational.String()
-	return o.first(func(e Event) bool {
+	return o.first(func(e rig.Event) bool {
 		return e.What.Kind == shim.EventState.String() && e.What.From == operational && e.What.State != operational &&
 			e.What.Cause != detect.PolicyChange.String()
 	})
 }
 
 func (o observation) test() *Moment {
-	return o.first(func(e Event) bool {
+	return o.first(func(e rig.Event) bool {
 		return e.What.Kind == shim.EventTest.String() && e.What.Pair != nil && *e.What.Pair != o.primary[e.Node]
 	})
 }
 
 func (o observation) switches() []Moment {
 	all := []Moment{}
-	for _, name := range nodeNames {
-		s := o.first(func(e Event) bool {
+	for _, name := range rig.Names {
+		s := o.first(func(e rig.Event) bool {
 			return e.Node == name && e.What.Kind == shim.EventSwitch.String() && e.What.Pair != nil
 		})
 		if s != nil {
@@ -150,26 +151,26 @@ func (o observation) switches() []Moment {
 }
 
 // failover returns the bulk stream's gap that FirstByte ends.
-func (o observation) failover(switches []Moment) gap {
+func (o observation) failover(switches []Moment) rig.Gap {
 	switch {
 	case o.fault == lab.AllDead:
-		return gapFrom(o.bulk, o.healedAt, o.until)
+		return rig.GapFrom(o.bulk, o.healedAt, o.until)
 	case len(switches) == 0:
-		return longestGap(o.bulk, o.brokenAt, o.healedAt, o.until)
+		return rig.LongestGap(o.bulk, o.brokenAt, o.healedAt, o.until)
 	}
 	last := o.brokenAt + time.Duration(switches[len(switches)-1].After)
-	return longestGap(o.bulk, o.brokenAt, last, o.until)
+	return rig.LongestGap(o.bulk, o.brokenAt, last, o.until)
 }
 
-func (o observation) stall(as []Arrival) Stall {
-	g := longestGap(as, o.brokenAt, o.healedAt, o.until)
+func (o observation) stall(as []rig.Arrival) Stall {
+	g := rig.LongestGap(as, o.brokenAt, o.healedAt, o.until)
 	if o.fault == lab.AllDead {
-		g = gapFrom(as, o.healedAt, o.until)
+		g = rig.GapFrom(as, o.healedAt, o.until)
 	}
-	s := Stall{From: Millis(g.start - o.brokenAt), Length: Millis(g.length()), Ended: !g.open}
-	s.Before = Millis(longestGap(as[:after(as, o.brokenAt)], o.brokenAt-steadyFor, o.brokenAt, o.brokenAt).length())
-	if i := after(as, o.healedAt); i < len(as) {
-		s.AfterReturn = Millis(longestGap(as, as[i].At+1, o.until, o.until).length())
+	s := Stall{From: rig.Millis(g.Start - o.brokenAt), Length: rig.Millis(g.Length()), Ended: !g.Open}
+	s.Before = rig.Millis(rig.LongestGap(as[:rig.After(as, o.brokenAt)], o.brokenAt-steadyFor, o.brokenAt, o.brokenAt).Length())
+	if i := rig.After(as, o.healedAt); i < len(as) {
+		s.AfterReturn = rig.Millis(rig.LongestGap(as, as[i].At+1, o.until, o.until).Length())
 	}
 	return s
 }

@@ -1,8 +1,6 @@
 package demo
 
 import (
-	"encoding/json"
-	"slices"
 	"testing"
 	"time"
 
@@ -10,52 +8,18 @@ import (
 
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/rig"
 )
 
 const msec = time.Millisecond
 
 // steps returns arrivals of one byte each at these milliseconds.
-func steps(at ...int) []Arrival {
-	var as []Arrival
+func steps(at ...int) []rig.Arrival {
+	var as []rig.Arrival
 	for _, ms := range at {
-		as = append(as, Arrival{time.Duration(ms) * msec, 1})
+		as = append(as, rig.Arrival{At: time.Duration(ms) * msec, Bytes: 1})
 	}
 	return as
-}
-
-func TestLongestGap(t *testing.T) {
-	tests := []struct {
-		name     string
-		arrivals []Arrival
-		want     gap // in milliseconds
-	}{
-		{"nothing ever", nil, gap{0, 1000, true}},
-		{"steady", steps(90, 100, 110, 150, 190, 200, 210), gap{110, 150, false}},
-		{"a longer gap before does not count", steps(0, 99, 100, 110, 120, 150, 190, 201), gap{150, 190, false}},
-		{"a longer gap after does not count", steps(99, 110, 150, 190, 200, 900), gap{110, 150, false}},
-		{"it may begin before", steps(20, 120, 150, 199, 205), gap{20, 120, false}},
-		{"it may end after", steps(100, 120, 150, 180, 400), gap{180, 400, false}},
-		{"it may cover all", steps(90, 300), gap{90, 300, false}},
-		{"it may not end", steps(90, 110), gap{110, 1000, true}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			want := gap{tt.want.start * msec, tt.want.end * msec, tt.want.open}
-			if got := longestGap(tt.arrivals, 100*msec, 200*msec, 1000*msec); got != want {
-				t.Errorf("got %v, want %v", got, want)
-			}
-		})
-	}
-}
-
-func TestBuckets(t *testing.T) {
-	as := []Arrival{{9 * msec, 1}, {10 * msec, 2}, {19 * msec, 4}, {20 * msec, 8}, {39 * msec, 16}, {40 * msec, 32}}
-	if got, want := buckets(as, 10*msec, 10*msec, 3), []int{6, 8, 16}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	if got, want := total(as, 10*msec, 20*msec), 6; got != want {
-		t.Errorf("total %d, want %d", got, want)
-	}
 }
 
 var (
@@ -63,8 +27,8 @@ var (
 	second = node.Pair{Local: "2", Remote: "2"}
 )
 
-func at(ms float64, name string, e node.Event) Event {
-	return Event{Millis(ms * float64(msec)), name, e}
+func at(ms float64, name string, e node.Event) rig.Event {
+	return rig.Event{At: rig.Millis(ms * float64(msec)), Node: name, What: e}
 }
 
 func state(from, to, cause string) node.Event {
@@ -75,8 +39,8 @@ func state(from, to, cause string) node.Event {
 func failover() observation {
 	return observation{
 		fault: lab.Blackhole, brokenAt: 1000 * msec, healedAt: 2000 * msec, until: 3000 * msec,
-		primary: pairs{"a": first, "b": first},
-		events: []Event{
+		primary: rig.Pairs{"a": first, "b": first},
+		events: []rig.Event{
 			at(900, "a", state("primary operational", "testing primary", "timer")), // a false alarm before
 			at(910, "a", node.Event{Kind: "switch", Pair: &first}),
 			at(1040, "b", state("primary operational", "testing primary", "timer")),
@@ -96,15 +60,15 @@ func failover() observation {
 func TestMeasure(t *testing.T) {
 	got := failover().measure()
 	want := measures{
-		Suspicion: &Moment{After: Millis(30 * msec), Node: "a", Pair: &first, Cause: "icmp"},
-		Test:      &Moment{After: Millis(50 * msec), Node: "a", Pair: &second},
+		Suspicion: &Moment{After: rig.Millis(30 * msec), Node: "a", Pair: &first, Cause: "icmp"},
+		Test:      &Moment{After: rig.Millis(50 * msec), Node: "a", Pair: &second},
 		Switches: []Moment{
-			{After: Millis(70 * msec), Node: "a", Pair: &second, Cause: "icmp, then test ok"},
-			{After: Millis(80 * msec), Node: "b", Pair: &second},
+			{After: rig.Millis(70 * msec), Node: "a", Pair: &second, Cause: "icmp, then test ok"},
+			{After: rig.Millis(80 * msec), Node: "b", Pair: &second},
 		},
-		FirstByte: ptr(Millis(90 * msec)),
-		Bulk:      Stall{From: Millis(500 * msec), Length: Millis(490 * msec), Ended: true, AfterReturn: Millis(590 * msec), Before: Millis(980 * msec)},
-		RR:        Stall{From: Millis(95 * msec), Length: Millis(895 * msec), Ended: true, AfterReturn: Millis(990 * msec), Before: Millis(990 * msec)},
+		FirstByte: ptr(rig.Millis(90 * msec)),
+		Bulk:      Stall{From: rig.Millis(500 * msec), Length: rig.Millis(490 * msec), Ended: true, AfterReturn: rig.Millis(590 * msec), Before: rig.Millis(980 * msec)},
+		RR:        Stall{From: rig.Millis(95 * msec), Length: rig.Millis(895 * msec), Ended: true, AfterReturn: rig.Millis(990 * msec), Before: rig.Millis(990 * msec)},
 		Survived:  true, OnTarget: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -118,10 +82,10 @@ func TestMeasureAllDead(t *testing.T) {
 	o := failover()
 	o.fault, o.bulk, o.rr = lab.AllDead, steps(1000, 2040, 2900), steps(1000, 2060, 2900)
 	got := o.measure()
-	if got.Bulk.From != Millis(1000*msec) || got.Bulk.Length != Millis(40*msec) || got.RR.Length != Millis(60*msec) {
+	if got.Bulk.From != rig.Millis(1000*msec) || got.Bulk.Length != rig.Millis(40*msec) || got.RR.Length != rig.Millis(60*msec) {
 		t.Errorf("stalls do not count from the return: %+v, %+v", got.Bulk, got.RR)
 	}
-	if *got.FirstByte != Millis(1040*msec) {
+	if *got.FirstByte != rig.Millis(1040*msec) {
 		t.Errorf("first byte at %v", *got.FirstByte)
 	}
 }
@@ -129,7 +93,7 @@ func TestMeasureAllDead(t *testing.T) {
 func TestSurvival(t *testing.T) {
 	tests := []struct {
 		name               string
-		bulk, rr           []Arrival
+		bulk, rr           []rig.Arrival
 		survived, onTarget bool
 	}{
 		{"no return within the limit", steps(990, 1900, 2100, 2900, 14990), steps(990, 1900, 2100, 2900, 14990), false, false},
@@ -160,21 +124,8 @@ func TestMeasureNothing(t *testing.T) {
 
 func TestPolicyChangeIsNoSuspicion(t *testing.T) {
 	o := failover()
-	o.events = []Event{at(1010, "a", state("primary operational", "testing primary", "policy change"))}
+	o.events = []rig.Event{at(1010, "a", state("primary operational", "testing primary", "policy change"))}
 	if got := o.measure().Suspicion; got != nil {
 		t.Errorf("suspicion %+v", got)
-	}
-}
-
-func TestMillisJSON(t *testing.T) {
-	for _, d := range []time.Duration{0, 1500 * time.Microsecond, -3 * time.Second, 86399999999 * time.Microsecond} {
-		b, err := json.Marshal(Millis(d))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got Millis
-		if err := json.Unmarshal(b, &got); err != nil || got != Millis(d) {
-			t.Errorf("%v became %s, then %v (%v)", d, b, time.Duration(got), err)
-		}
 	}
 }

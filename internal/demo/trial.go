@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
-	"github.com/multi6/multi6/detect"
 	"github.com/multi6/multi6/internal/lab"
-	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/rig"
 )
 
 const (
@@ -53,24 +51,24 @@ func (r *runner) trials(ctx context.Context) error {
 
 // trial breaks what is in use, watches, heals, waits until all is steady again and puts
 // what it saw into the result. It takes and returns the primary pairs.
-func (r *runner) trial(ctx context.Context, f lab.Fault, primary pairs, t *Trial) (pairs, error) {
-	uplink, err := r.victim(f, primary)
+func (r *runner) trial(ctx context.Context, f lab.Fault, primary rig.Pairs, t *Trial) (rig.Pairs, error) {
+	uplink, err := r.Victim(f, primary)
 	if err != nil {
 		return nil, err
 	}
-	t.Link = r.lab.A.Interface(uplink)
+	t.Link = r.Lab.A.Interface(uplink)
 	if f == lab.AllDead {
 		t.Link = linkAll
 	}
 	r.step(false, "%v: breaking %s", f, t.Link)
-	o := observation{fault: f, primary: primary, brokenAt: r.clock.now()}
-	heal, err := r.lab.Break(f, uplink)
+	o := observation{fault: f, primary: primary, brokenAt: r.Clock.Now()}
+	heal, err := r.Lab.Break(f, uplink)
 	if err != nil {
 		return nil, err
 	}
 	err = r.watchFault(ctx, o)
 	err = errors.Join(err, heal())
-	o.healedAt = r.clock.now()
+	o.healedAt = r.Clock.Now()
 	if err != nil {
 		return nil, err
 	}
@@ -79,49 +77,24 @@ func (r *runner) trial(ctx context.Context, f lab.Fault, primary pairs, t *Trial
 		return nil, err
 	}
 	primary, err = r.steady(ctx)
-	o.until = r.clock.now()
-	o.events, o.bulk, o.rr = r.eventsSoFar(), r.load.bulk.all(), r.load.rr.all()
-	t.BrokenAt, t.HealedAt, t.Until = Millis(o.brokenAt), Millis(o.healedAt), Millis(o.until)
+	o.until = r.Clock.Now()
+	o.events, o.bulk, o.rr = r.Events(), r.load.bulk.All(), r.load.rr.All()
+	t.BrokenAt, t.HealedAt, t.Until = rig.Millis(o.brokenAt), rig.Millis(o.healedAt), rig.Millis(o.until)
 	t.measures = o.measure()
 	r.result.Trials = append(r.result.Trials, *t)
 	return primary, err
 }
 
-// pairs are the primary pairs of both nodes, by name.
-type pairs map[string]node.Pair
-
-// victim returns the uplink to break: that of A's primary pair, or of B's where
-// what A receives is to be lost.
-func (r *runner) victim(f lab.Fault, primary pairs) (int, error) {
-	address := primary["a"].Local
-	if f == lab.BlackholeBtoA {
-		p, err := netip.ParseAddrPort(primary["b"].Remote)
-		if err != nil {
-			return 0, fmt.Errorf("primary pair of b: %w", err)
-		}
-		address = p.Addr().String()
-	}
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return 0, fmt.Errorf("primary pair of a: %w", err)
-	}
-	uplink, ok := r.lab.UplinkOf(a)
-	if !ok {
-		return 0, fmt.Errorf("primary pair uses %s, which is no uplink's", a)
-	}
-	return uplink, nil
-}
-
 // steady waits until both nodes have an operational primary pair that stays the
 // same, all addresses are operational, and the streams flow. It returns the
 // primary pairs.
-func (r *runner) steady(ctx context.Context) (pairs, error) {
-	var primary pairs
-	began := r.clock.now()
+func (r *runner) steady(ctx context.Context) (rig.Pairs, error) {
+	var primary rig.Pairs
+	began := r.Clock.Now()
 	since := began
 	for {
-		now := r.clock.now()
-		next, trouble, err := r.look(ctx)
+		now := r.Clock.Now()
+		next, trouble, err := r.Look(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -133,34 +106,10 @@ func (r *runner) steady(ctx context.Context) (pairs, error) {
 		if now-began > steadyTime {
 			return nil, fmt.Errorf("not steady after %v: %s", steadyTime, trouble)
 		}
-		if err := pause(ctx, polling); err != nil {
+		if err := rig.Pause(ctx, polling); err != nil {
 			return nil, err
 		}
 	}
-}
-
-// look returns the primary pairs of both nodes, and what is not as it should
-// be.
-func (r *runner) look(ctx context.Context) (primary pairs, trouble string, err error) {
-	primary = make(pairs)
-	for _, d := range r.daemons {
-		s, err := d.status(ctx)
-		if err != nil {
-			return nil, "", err
-		}
-		p := s.Peers[0]
-		missing := d.missing(s)
-		switch {
-		case p.Primary == nil || p.State != detect.PrimaryOperational.String():
-			trouble = fmt.Sprintf("the state of %s is %s", d.name, p.State)
-		case missing != "":
-			trouble = d.name + ": " + missing
-		}
-		if p.Primary != nil {
-			primary[d.name] = *p.Primary
-		}
-	}
-	return primary, trouble, nil
 }
 
 // slow says what does not flow as it should.
@@ -168,7 +117,7 @@ func (r *runner) slow(now time.Duration, content bool) string {
 	if !r.flowing(now) {
 		return "a stream is at rest"
 	}
-	got := float64(total(r.load.bulk.all(), now-steadyFor, now)) * 8 / steadyFor.Seconds()
+	got := float64(rig.Total(r.load.bulk.All(), now-steadyFor, now)) * 8 / steadyFor.Seconds()
 	if !content && got < float64(r.Rate)/2 {
 		return fmt.Sprintf("the bulk stream has only %.0f Mbit/s", got/1e6)
 	}
@@ -177,7 +126,7 @@ func (r *runner) slow(now time.Duration, content bool) string {
 
 // flowing reports whether something has just arrived on both streams.
 func (r *runner) flowing(now time.Duration) bool {
-	for _, as := range [][]Arrival{r.load.bulk.all(), r.load.rr.all()} {
+	for _, as := range [][]rig.Arrival{r.load.bulk.All(), r.load.rr.All()} {
 		if len(as) == 0 || as[len(as)-1].At < now-fresh {
 			return false
 		}
@@ -189,7 +138,7 @@ func (r *runner) flowing(now time.Duration) bool {
 // has passed.
 func (r *runner) watchFault(ctx context.Context, o observation) error {
 	if o.fault == lab.AllDead {
-		return pause(ctx, outage)
+		return rig.Pause(ctx, outage)
 	}
 	return r.watch(ctx, o.brokenAt)
 }
@@ -198,11 +147,11 @@ func (r *runner) watchFault(ctx context.Context, o observation) error {
 // watchFor and at most the limit.
 func (r *runner) watch(ctx context.Context, from time.Duration) error {
 	for {
-		now := r.clock.now()
+		now := r.Clock.Now()
 		if now-from >= watchFor && r.flowing(now) || now-from > limit {
 			return nil
 		}
-		if err := pause(ctx, polling); err != nil {
+		if err := rig.Pause(ctx, polling); err != nil {
 			return err
 		}
 	}

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/rig"
 )
 
 const (
@@ -29,10 +29,10 @@ const (
 
 // A workload is the two streams between A and B.
 type workload struct {
-	clock    clock
-	bulk, rr recorder
+	clock    rig.Clock
+	bulk, rr rig.Recorder
 
-	connections []connection
+	connections []rig.Connection
 	stopping    chan struct{} // closed when the senders are to end
 	sent        atomic.Int64  // bytes of the bulk stream
 	asked       atomic.Int64  // messages of the rr stream
@@ -54,21 +54,21 @@ func (e *streamError) Unwrap() error { return e.err }
 // They run until finish or until ctx ends. What goes wrong with them ends the
 // returned context.
 // The bulk stream is sent at no more than rate, bit/s.
-func startWorkload(ctx context.Context, l *lab.Lab, a, b netip.Addr, rate int64, c clock) (*workload, context.Context, error) {
-	bulk, err := connect(ctx, l, a, b, bulkPort)
+func startWorkload(ctx context.Context, l *lab.Lab, a, b netip.Addr, rate int64, c rig.Clock) (*workload, context.Context, error) {
+	bulk, err := rig.Connect(ctx, l, a, b, bulkPort)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := bulk.pace(rate); err != nil {
-		bulk.close()
+	if err := bulk.Pace(rate); err != nil {
+		bulk.Close()
 		return nil, nil, err
 	}
-	rr, err := connect(ctx, l, a, b, rrPort)
+	rr, err := rig.Connect(ctx, l, a, b, rrPort)
 	if err != nil {
-		bulk.close()
+		bulk.Close()
 		return nil, nil, err
 	}
-	w := &workload{clock: c, connections: []connection{bulk, rr}, stopping: make(chan struct{})}
+	w := &workload{clock: c, connections: []rig.Connection{bulk, rr}, stopping: make(chan struct{})}
 	g, ctx := errgroup.WithContext(ctx)
 	w.group = g
 	run := func(stream string, f func() error) {
@@ -79,12 +79,12 @@ func startWorkload(ctx context.Context, l *lab.Lab, a, b netip.Addr, rate int64,
 			return nil
 		})
 	}
-	context.AfterFunc(ctx, func() { bulk.close(); rr.close() }) // Wait ends ctx too
-	run("bulk", func() error { return w.sendBulk(bulk.near) })
-	run("bulk", func() error { return w.receiveBulk(bulk.far) })
-	run("rr", func() error { return w.ask(rr.near) })
-	run("rr", func() error { return echo(rr.far) })
-	run("rr", func() error { return w.hearAnswers(rr.near) })
+	context.AfterFunc(ctx, func() { bulk.Close(); rr.Close() }) // Wait ends ctx too
+	run("bulk", func() error { return w.sendBulk(bulk.Near) })
+	run("bulk", func() error { return w.receiveBulk(bulk.Far) })
+	run("rr", func() error { return w.ask(rr.Near) })
+	run("rr", func() error { return echo(rr.Far) })
+	run("rr", func() error { return w.hearAnswers(rr.Near) })
 	return w, ctx, nil
 }
 
@@ -93,66 +93,14 @@ func startWorkload(ctx context.Context, l *lab.Lab, a, b netip.Addr, rate int64,
 func (w *workload) finish() error {
 	close(w.stopping)
 	for _, c := range w.connections {
-		c.limit(time.Now().Add(drainTime))
+		c.Limit(time.Now().Add(drainTime))
 	}
 	return w.group.Wait()
 }
 
-// A connection is both ends of one.
-type connection struct{ near, far *net.TCPConn }
-
-func (c connection) close() {
-	c.near.Close()
-	c.far.Close()
-}
-
-// limit sets when reads and writes end with os.ErrDeadlineExceeded. It only
-// fails on closed connections, whose reads and writes fail as well.
-func (c connection) limit(t time.Time) {
-	_ = c.near.SetDeadline(t)
-	_ = c.far.SetDeadline(t)
-}
-
-// pace bounds the rate, bit/s, at which near's kernel sends (SO_MAX_PACING_RATE,
-// socket(7)).
-func (c connection) pace(rate int64) error {
-	raw, err := c.near.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var set error
-	err = raw.Control(func(fd uintptr) {
-		set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MAX_PACING_RATE, int(rate/8))
-	})
-	if err = errors.Join(err, set); err != nil {
-		return fmt.Errorf("pacing the bulk stream: %w", err)
-	}
-	return nil
-}
-
-func connect(ctx context.Context, l *lab.Lab, a, b netip.Addr, port uint16) (c connection, err error) {
-	to := netip.AddrPortFrom(b, port)
-	listener, err := l.B.Listen("tcp6", to.String())
-	if err != nil {
-		return c, fmt.Errorf("listening on %s: %w", to, err)
-	}
-	defer listener.Close()
-	near, err := l.A.DialFrom(ctx, "tcp6", a, to.String())
-	if err != nil {
-		return c, fmt.Errorf("connecting to %s: %w", to, err)
-	}
-	defer context.AfterFunc(ctx, func() { listener.Close() })()
-	far, err := listener.Accept()
-	if err != nil {
-		near.Close()
-		return c, fmt.Errorf("accepting on %s: %w", to, err)
-	}
-	return connection{near.(*net.TCPConn), far.(*net.TCPConn)}, nil
-}
-
 // sendBulk sends the stream of bulkSeed until the workload is to end.
 func (w *workload) sendBulk(c *net.TCPConn) error {
-	pattern, b := newPattern(bulkSeed), make([]byte, chunk)
+	pattern, b := rig.NewPattern(bulkSeed), make([]byte, chunk)
 	for {
 		select {
 		case <-w.stopping:
@@ -170,17 +118,17 @@ func (w *workload) sendBulk(c *net.TCPConn) error {
 
 // receiveBulk checks the stream of bulkSeed.
 func (w *workload) receiveBulk(c *net.TCPConn) error {
-	check, b := newChecker(bulkSeed), make([]byte, 4*chunk)
+	check, b := rig.NewChecker(bulkSeed), make([]byte, 4*chunk)
 	for {
 		n, err := c.Read(b)
 		if n > 0 {
-			w.bulk.add(w.clock.now(), n)
-			if err := check.check(b[:n]); err != nil {
+			w.bulk.Add(w.clock.Now(), n)
+			if err := check.Check(b[:n]); err != nil {
 				return err
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			return ended(check.offset, w.sent.Load(), "bytes")
+			return ended(check.Offset, w.sent.Load(), "bytes")
 		}
 		if err != nil {
 			return err
@@ -193,8 +141,8 @@ func (w *workload) ask(c *net.TCPConn) error {
 	ticker := time.NewTicker(rrEvery)
 	defer ticker.Stop()
 	for n := uint64(0); ; n++ {
-		var b [messageLen]byte
-		putMessage(&b, n)
+		var b [rig.MessageLen]byte
+		rig.PutMessage(&b, n)
 		if _, err := c.Write(b[:]); err != nil {
 			return err
 		}
@@ -218,15 +166,15 @@ func echo(c *net.TCPConn) error {
 // hearAnswers checks what echo sends back.
 func (w *workload) hearAnswers(c *net.TCPConn) error {
 	for n := uint64(0); ; n++ {
-		var b [messageLen]byte
+		var b [rig.MessageLen]byte
 		switch _, err := io.ReadFull(c, b[:]); {
 		case errors.Is(err, io.EOF):
 			return ended(int64(n), w.asked.Load(), "answers")
 		case err != nil:
 			return err
 		}
-		w.rr.add(w.clock.now(), messageLen)
-		if err := checkMessage(&b, n); err != nil {
+		w.rr.Add(w.clock.Now(), rig.MessageLen)
+		if err := rig.CheckMessage(&b, n); err != nil {
 			return err
 		}
 	}
@@ -235,7 +183,7 @@ func (w *workload) hearAnswers(c *net.TCPConn) error {
 // ended says whether all that was sent had arrived when the stream ended.
 func ended(got, sent int64, what string) error {
 	if got != sent {
-		return &wrongError{fmt.Sprintf("ended after %d of %d %s", got, sent, what)}
+		return &rig.WrongError{Text: fmt.Sprintf("ended after %d of %d %s", got, sent, what)}
 	}
 	return nil
 }
@@ -246,7 +194,7 @@ func sortError(err error) (wrong, reset bool) {
 	if _, ok := errors.AsType[*streamError](err); !ok || errors.Is(err, net.ErrClosed) {
 		return false, false
 	}
-	_, wrong = errors.AsType[*wrongError](err)
+	_, wrong = errors.AsType[*rig.WrongError](err)
 	wrong = wrong || errors.Is(err, os.ErrDeadlineExceeded)
 	return wrong, !wrong
 }

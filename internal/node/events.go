@@ -86,7 +86,7 @@ func (l *looper) event(p *peer, e shim.Event) {
 		}
 	case shim.EventSwitch:
 		level = slog.LevelInfo
-	case shim.EventSession, shim.EventClose, shim.EventLocators:
+	case shim.EventClose, shim.EventLocators:
 		level = slog.LevelInfo
 	}
 	l.publish(x)
@@ -100,8 +100,11 @@ func attrs(e Event) []any {
 			a = append(a, k, v)
 		}
 	}
-	if e.Pair != nil {
+	switch {
+	case e.Pair != nil:
 		add("pair", e.Pair.Local+" → "+e.Pair.Remote)
+	case e.Kind == shim.EventSwitch.String():
+		add("pair", "none")
 	}
 	add("state", e.State)
 	add("cause", e.Cause)

@@ -148,7 +148,11 @@ func (l *looper) open(now time.Time, d datagram) shim.Drop {
 func (l *looper) facts(facts []locator.Fact) {
 	for _, c := range l.table.Update(facts) {
 		l.publish(Event{Kind: "locator", At: time.Now(), Locator: c.Addr.String(), State: stateName(c.To), Cause: c.Reason})
-		l.log.Info("locator", "address", c.Addr.String(), "interface", c.Fact.Name, "state", stateName(c.To), "why", c.Reason)
+		why := []any{"address", c.Addr.String(), "interface", c.Fact.Name, "state", stateName(c.To)}
+		if c.Reason != "" {
+			why = append(why, "why", c.Reason)
+		}
+		l.log.Info("locator", why...)
 	}
 	locals := l.table.Operational()
 	if slices.Equal(locals, l.locals) {

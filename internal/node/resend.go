@@ -9,10 +9,7 @@ import (
 const (
 	// resendLimit bounds the bytes that are sent again at one failover.
 	resendLimit = 1 << 20
-	// resendSpeed is how many times faster than at first they are sent: the first
-	// time it was at the pace of the path, or of the application. resendPause is
-	// the longest that one waits for the other.
-	resendSpeed = 2
+	// resendPause is the longest that one packet waits for the other.
 	resendPause = time.Millisecond
 	// resendGrain is the least wait between two bursts: Go's timers are not finer.
 	resendGrain = time.Millisecond
@@ -21,7 +18,8 @@ const (
 )
 
 // A resender sends packets again over the pair under test, spaced as they were at
-// first, so that they do not overflow a queue on the way. It is owned by the
+// first, when it was at the pace of the path, or of the application: so that they
+// do not overflow a queue on the way. It is owned by the
 // loop.
 type resender struct {
 	session *shim.Session
@@ -51,7 +49,7 @@ func (l *looper) resend(p *peer, a shim.Resend) {
 	p.ringMu.Lock()
 	p.ring.Unconfirmed(a.Term, now, a.Since, resendLimit, func(at time.Duration, pkt []byte) {
 		if last > 0 && at > last {
-			after += min((at-last)/resendSpeed, resendPause)
+			after += min(at-last, resendPause)
 		}
 		last = at
 		r.pending = append(r.pending, resent{after, sealable(pkt)})

@@ -1,4 +1,4 @@
-package demo
+package rig
 
 import (
 	"context"
@@ -25,9 +25,9 @@ const (
 	askEvery  = 20 * time.Millisecond
 )
 
-// A daemon is one of the two under test, in a process of its own.
-type daemon struct {
-	name   string // "a" or "b", as its host and its files
+// A Daemon is one of the two under test, in a process of its own.
+type Daemon struct {
+	Name   string // "a" or "b", as its host and its files
 	host   *lab.Host
 	key    shim.PrivateKey
 	dir    string
@@ -36,20 +36,21 @@ type daemon struct {
 }
 
 // newDaemon makes a key; nothing runs yet.
-func newDaemon(name string, host *lab.Host, dir string) *daemon {
+func newDaemon(name string, host *lab.Host, dir string) *Daemon {
 	var random [shim.KeyLen]byte
 	rand.Read(random[:]) // never fails: crypto/rand
-	d := &daemon{name: name, host: host, key: shim.NewPrivateKey(random), dir: dir}
+	d := &Daemon{Name: name, host: host, key: shim.NewPrivateKey(random), dir: dir}
 	d.client = node.NewClient(d.file(".sock"))
 	return d
 }
 
-func (d *daemon) file(extension string) string { return filepath.Join(d.dir, d.name+extension) }
+func (d *Daemon) file(extension string) string { return filepath.Join(d.dir, d.Name+extension) }
 
-func (d *daemon) identifier() netip.Addr { return d.key.Public().Identifier() }
+// Identifier returns the daemon's address for upper layers.
+func (d *Daemon) Identifier() netip.Addr { return d.key.Public().Identifier() }
 
 // locators returns the addresses of the host's uplinks, in both families.
-func (d *daemon) locators() []netip.Addr {
+func (d *Daemon) locators() []netip.Addr {
 	var all []netip.Addr
 	for i := 0; d.host.Interface(i) != ""; i++ {
 		all = append(all, d.host.Addr6(i), d.host.Addr4(i))
@@ -58,7 +59,7 @@ func (d *daemon) locators() []netip.Addr {
 }
 
 // configure writes key and configuration.
-func (d *daemon) configure(profile string, peer *daemon) error {
+func (d *Daemon) configure(profile string, peer *Daemon) error {
 	var locators []string
 	for _, a := range peer.locators() {
 		locators = append(locators, fmt.Sprintf("%q", netip.AddrPortFrom(a, locator.DefaultPort)))
@@ -72,7 +73,7 @@ profile = %q
 name = %q
 public_key = %q
 locators = [%s]
-`, d.name+".key", d.file(".sock"), profile, peer.name, peer.key.Public(), strings.Join(locators, ", "))
+`, d.Name+".key", d.file(".sock"), profile, peer.Name, peer.key.Public(), strings.Join(locators, ", "))
 	return errors.Join(
 		os.WriteFile(d.file(".key"), []byte(d.key.Text()+"\n"), 0o600),
 		os.WriteFile(d.file(".toml"), []byte(text), 0o600),
@@ -80,7 +81,7 @@ locators = [%s]
 }
 
 // start starts the daemon. It ends with ctx, or with this process.
-func (d *daemon) start(ctx context.Context, executable string) error {
+func (d *Daemon) start(ctx context.Context, executable string) error {
 	log, err := os.OpenFile(d.file(".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -93,28 +94,28 @@ func (d *daemon) start(ctx context.Context, executable string) error {
 	// A group of its own: Ctrl-C is for us, who end it when its events are read.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := d.host.Start(d.cmd); err != nil {
-		return fmt.Errorf("daemon %s: %w", d.name, err)
+		return fmt.Errorf("daemon %s: %w", d.Name, err)
 	}
 	return nil
 }
 
 // wait waits for the end of a daemon that was started. It is to end with ctx,
 // that of start, by itself.
-func (d *daemon) wait(ctx context.Context) error {
+func (d *Daemon) wait(ctx context.Context) error {
 	err := d.cmd.Wait()
 	switch {
 	case ctx.Err() == nil && err == nil:
-		return fmt.Errorf("daemon %s ended by itself%s", d.name, d.lastWords())
+		return fmt.Errorf("daemon %s ended by itself%s", d.Name, d.lastWords())
 	case ctx.Err() == nil:
-		return fmt.Errorf("daemon %s ended: %w%s", d.name, err, d.lastWords())
+		return fmt.Errorf("daemon %s ended: %w%s", d.Name, err, d.lastWords())
 	case !d.cmd.ProcessState.Success():
-		return fmt.Errorf("daemon %s ended badly: %v%s", d.name, d.cmd.ProcessState, d.lastWords())
+		return fmt.Errorf("daemon %s ended badly: %v%s", d.Name, d.cmd.ProcessState, d.lastWords())
 	}
 	return nil
 }
 
 // lastWords returns the end of the daemon's log, on lines of its own.
-func (d *daemon) lastWords() string {
+func (d *Daemon) lastWords() string {
 	const most = 5
 	log, err := os.ReadFile(d.file(".log"))
 	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
@@ -124,34 +125,34 @@ func (d *daemon) lastWords() string {
 	return "\n  " + strings.Join(lines[max(0, len(lines)-most):], "\n  ")
 }
 
-// status asks the daemon. The status has exactly one peer.
-func (d *daemon) status(ctx context.Context) (node.Status, error) {
+// Status asks the daemon. The status has exactly one peer.
+func (d *Daemon) Status(ctx context.Context) (node.Status, error) {
 	s, err := d.client.Status(ctx)
 	if err == nil && len(s.Peers) != 1 {
 		err = fmt.Errorf("%d peers, not 1", len(s.Peers))
 	}
 	if err != nil {
-		return s, fmt.Errorf("status of daemon %s: %w", d.name, err)
+		return s, fmt.Errorf("status of daemon %s: %w", d.Name, err)
 	}
 	return s, nil
 }
 
 // ready waits until the daemon answers and all addresses of the host are
 // operational.
-func (d *daemon) ready(ctx context.Context) error {
+func (d *Daemon) ready(ctx context.Context) error {
 	for deadline := time.Now().Add(startTime); ; {
-		s, err := d.status(ctx)
+		s, err := d.Status(ctx)
 		if err == nil {
 			missing := d.missing(s)
 			if missing == "" {
 				return nil
 			}
-			err = fmt.Errorf("daemon %s: %s", d.name, missing)
+			err = fmt.Errorf("daemon %s: %s", d.Name, missing)
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("not ready after %v: %w%s", startTime, err, d.lastWords())
 		}
-		if err := pause(ctx, askEvery); err != nil {
+		if err := Pause(ctx, askEvery); err != nil {
 			return err
 		}
 	}
@@ -159,7 +160,7 @@ func (d *daemon) ready(ctx context.Context) error {
 
 // missing returns which of the host's addresses is not operational, "" if all
 // are.
-func (d *daemon) missing(s node.Status) string {
+func (d *Daemon) missing(s node.Status) string {
 	states := make(map[string]node.LocatorStatus)
 	for _, l := range s.Locators {
 		states[l.Address] = l
@@ -175,8 +176,8 @@ func (d *daemon) missing(s node.Status) string {
 	return ""
 }
 
-// pause waits, or returns why ctx ended.
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits, or returns why ctx ended.
+func Pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

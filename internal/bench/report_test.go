@@ -1,0 +1,139 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/rig"
+)
+
+// results returns a result with two faults, and one of plain TCP that never ended.
+func results() *Result {
+	runs := trials(30, 20, 40)
+	suspicion := rig.Millis(11 * msec)
+	runs[0].Suspicion, runs[2].Suspicion = &suspicion, &suspicion
+	runs[2].events = []rig.Event{{At: suspicion, Node: "a", What: node.Event{Kind: "state"}}}
+	return &Result{
+		Version: ResultVersion, StartedAt: time.Unix(0, 0).UTC(), CPUs: 2, Load: "0.10 0.20 0.30", Rate: rate,
+		Groups: []Group{
+			{System: systemMulti6, Profile: "fast", RTT: rig.Millis(20 * msec), Control: []Control{{"idle", 0, 0.5}}, Cells: []Cell{
+				newCell(F1, RR, 70*msec, runs), newCell(F4, RR, 15*msec, runs), newCell(F7, UDP, 0, runs),
+			}},
+			{System: systemTCP, RTT: rig.Millis(20 * msec), Cells: []Cell{newCell(F1, RR, 0, trials(-10000))}},
+		},
+		Skipped: []string{"mptcp: no such kernel"},
+	}
+}
+
+func TestTable(t *testing.T) {
+	var b strings.Builder
+	if err := results().WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.TrimPrefix(`
+multi6, RTT 20ms, fast
+  mode  fault  runs  median  p99   max  target  verdict  suspicion  test  switch a  switch b  on return  wrong  resets
+    rr     F1     3    30.0    -  40.0    70.0      met       11.0     -         -         -        0.0      0       0  blackhole both ways
+    rr     F4     3    30.0    -  40.0    15.0   missed       11.0     -         -         -        0.0      0       0  link down
+   udp     F7     3    30.0    -  40.0       -        -       11.0     -         -         -        0.0      0       0  flapping
+  control packets per second, idle: 0.0 from A, 0.5 from B
+
+tcp, RTT 20ms
+  mode  fault  runs    median  p99       max  target  verdict  suspicion  test  switch a  switch b  on return  wrong  resets
+    rr     F1     1  >10000.0    -  >10000.0       -        -          -     -         -         -        0.0      0       0  blackhole both ways
+
+not measured: mptcp: no such kernel
+Stalls in ms; > marks those that had not ended when the watch did. Suspicion, test and switches: medians, ms after the failure;
+on return: median of the longest gaps after the path came back, no part of the stall.
+2 processors, load before the first run 0.10 0.20 0.30.
+`, "\n")
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	var b bytes.Buffer
+	if err := results().WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Version int
+		Groups  []struct {
+			Cells []struct {
+				Fault, Mode string
+				Median      float64 `json:"median_ms"`
+				Slowest     int
+				Runs        []struct {
+					Stall float64 `json:"stall_ms"`
+				}
+				Timeline []struct {
+					At float64 `json:"at_ms"`
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	c := got.Groups[0].Cells[0]
+	if got.Version != ResultVersion || c.Fault != "F1" || c.Mode != "rr" || c.Median != 30 || c.Runs[1].Stall != 20 {
+		t.Errorf("%+v", got)
+	}
+	if c.Slowest != 2 || len(c.Timeline) != 1 || c.Timeline[0].At != 11 {
+		t.Errorf("slowest run %d, timeline %+v", c.Slowest, c.Timeline)
+	}
+}
+
+func TestBroken(t *testing.T) {
+	r := results()
+	r.Groups[0].Cells[1].Resets, r.Groups[1].Cells[0].Resets = 2, 1
+	if n := r.Broken(); n != 2 {
+		t.Errorf("%d, want the 2 of multi6", n)
+	}
+}
+
+// TestSVG checks that the picture is well-formed and names what it shows. Its
+// beauty is for people to judge.
+func TestSVG(t *testing.T) {
+	for name, r := range map[string]*Result{"usual": results(), "empty": {}} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := r.WriteSVG(&b); err != nil {
+				t.Fatal(err)
+			}
+			var words strings.Builder
+			for d := xml.NewDecoder(&b); ; {
+				token, err := d.Token()
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if text, ok := token.(xml.CharData); ok {
+					words.Write(text)
+				}
+			}
+			want := []string{"How long connections stall"}
+			if len(r.Groups) > 0 {
+				want = append(want, "F1 blackhole both ways", "rr, RTT 20ms, fast", "udp, RTT 20ms, fast", "TCP, F1 to F5")
+			}
+			for _, w := range want {
+				if !strings.Contains(words.String(), w) {
+					t.Errorf("%q is missing", w)
+				}
+			}
+			if strings.Contains(words.String(), "NaN") {
+				t.Error("there is a NaN")
+			}
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/multi6/multi6/internal/lab"
+)
+
+// A Connection is both ends of one.
+type Connection struct{ Near, Far *net.TCPConn }
+
+// Connect connects plain TCP from a, an address of host A, to b at host B.
+func Connect(ctx context.Context, l *lab.Lab, a, b netip.Addr, port uint16) (c Connection, err error) {
+	to := netip.AddrPortFrom(b, port)
+	listener, err := l.B.Listen("tcp6", to.String())
+	if err != nil {
+		return c, fmt.Errorf("listening on %s: %w", to, err)
+	}
+	return Join(ctx, listener, func() (net.Conn, error) { return l.A.DialFrom(ctx, "tcp6", a, to.String()) })
+}
+
+// Join dials and accepts. It closes the listener.
+func Join(ctx context.Context, listener net.Listener, dial func() (net.Conn, error)) (c Connection, err error) {
+	defer listener.Close()
+	near, err := dial()
+	if err != nil {
+		return c, fmt.Errorf("connecting to %s: %w", listener.Addr(), err)
+	}
+	defer context.AfterFunc(ctx, func() { listener.Close() })()
+	far, err := listener.Accept()
+	if err != nil {
+		near.Close()
+		return c, fmt.Errorf("accepting on %s: %w", listener.Addr(), err)
+	}
+	return Connection{near.(*net.TCPConn), far.(*net.TCPConn)}, nil
+}
+
+// Close closes both ends.
+func (c Connection) Close() {
+	c.Near.Close()
+	c.Far.Close()
+}
+
+// Limit sets when reads and writes end with os.ErrDeadlineExceeded. It only
+// fails on closed connections, whose reads and writes fail as well.
+func (c Connection) Limit(t time.Time) {
+	_ = c.Near.SetDeadline(t)
+	_ = c.Far.SetDeadline(t)
+}
+
+// Pace bounds the rate, bit/s, at which Near's kernel sends (SO_MAX_PACING_RATE,
+// socket(7)).
+func (c Connection) Pace(rate int64) error {
+	raw, err := c.Near.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) {
+		set = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MAX_PACING_RATE, int(rate/8))
+	})
+	if err = errors.Join(err, set); err != nil {
+		return fmt.Errorf("pacing: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,13 @@
+package underlay
+
+// WithoutSegments has c send as on a kernel that lacks UDP_SEGMENT.
+func (c *Conn) WithoutSegments() {
+	for _, s := range []*socket{c.v6, c.v4} {
+		if s != nil {
+			s.segment = false
+		}
+	}
+}
+
+// Segments reports whether c uses UDP_SEGMENT.
+func (c *Conn) Segments() bool { return c.v6 != nil && c.v6.segment }

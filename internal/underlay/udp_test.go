@@ -1,0 +1,537 @@
+package underlay_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/underlay"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const port = 6110
+
+// ends are two hosts with two uplinks each (package lab), a Conn on both, and
+// what has come to B.
+type ends struct {
+	lab  *lab.Lab
+	a, b *underlay.Conn
+	// at are the datagrams that came to B, by address family.
+	at chan underlay.Message
+}
+
+func newEnds(t testing.TB) *ends {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("MULTI6_REQUIRE_ROOT") != "" {
+			t.Fatal("the kernel tier needs root")
+		}
+		t.Skip("the kernel tier needs root")
+	}
+	l, err := lab.New(lab.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &ends{lab: l, a: listen(t, l.A), b: listen(t, l.B), at: make(chan underlay.Message, 10000)}
+	var readers sync.WaitGroup
+	for _, r := range e.b.Receivers() {
+		readers.Go(func() { e.collect(t, r) })
+	}
+	t.Cleanup(func() {
+		e.a.Close()
+		e.b.Close()
+		readers.Wait()
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	e.warmUp(t)
+	return e
+}
+
+// warmUp has every neighbour resolved: a kernel keeps only a few packets that
+// wait for that.
+func (e *ends) warmUp(t testing.TB) {
+	t.Helper()
+	for i := range 8 {
+		is6, local, remote := i&1 == 0, i>>1&1, i>>2
+		e.send(t, underlay.Message{
+			Buf: []byte("warm"), Local: addr(e.lab.A, is6, local), Remote: netip.AddrPortFrom(addr(e.lab.B, is6, remote), port),
+		})
+		e.next(t)
+	}
+}
+
+func listen(t testing.TB, h *lab.Host) (c *underlay.Conn) {
+	t.Helper()
+	err := h.Do(func() (err error) {
+		c, err = underlay.Listen(port)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// collect hands on what r receives until it is closed. Few datagrams fit at a
+// time, so that glued ones are handed out over several calls.
+func (e *ends) collect(t testing.TB, r *underlay.Receiver) {
+	msgs := make([]underlay.Message, 5)
+	for {
+		for i := range msgs {
+			msgs[i] = underlay.Message{Buf: make([]byte, 2048)}
+		}
+		n, err := r.Receive(msgs)
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Receive: %v", err)
+			}
+			return
+		}
+		for _, m := range msgs[:n] {
+			e.at <- m
+		}
+	}
+}
+
+// next returns the next datagram that came to B.
+func (e *ends) next(t testing.TB) underlay.Message {
+	t.Helper()
+	select {
+	case m := <-e.at:
+		return m
+	case <-time.After(5 * time.Second):
+		t.Fatal("nothing came within 5 s")
+		return underlay.Message{}
+	}
+}
+
+// send sends from A and fails the test if not all were sent.
+func (e *ends) send(t testing.TB, msgs ...underlay.Message) {
+	t.Helper()
+	if n, err := e.a.Send(msgs); n != len(msgs) || err != nil {
+		t.Fatalf("sent %d of %d: %v", n, len(msgs), err)
+	}
+}
+
+// index returns the index of an uplink's interface at h.
+func index(t testing.TB, h *lab.Host, uplink int) (i uint32) {
+	t.Helper()
+	err := h.Do(func() error {
+		x, err := net.InterfaceByName(h.Interface(uplink))
+		if err == nil {
+			i = uint32(x.Index)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// addr returns the address of an uplink.
+func addr(h *lab.Host, is6 bool, uplink int) netip.Addr {
+	if is6 {
+		return h.Addr6(uplink)
+	}
+	return h.Addr4(uplink)
+}
+
+// TestChosenSource sends over each pair of locators: it leaves by the source's
+// uplink and the receiver tells where it came to.
+func TestChosenSource(t *testing.T) {
+	e := newEnds(t)
+	for _, is6 := range []bool{true, false} {
+		for local := range 2 {
+			for remote := range 2 {
+				for _, named := range []bool{false, true} {
+					t.Run(fmt.Sprintf("IPv6=%v uplink %d to %d named=%v", is6, local, remote, named), func(t *testing.T) {
+						from, to := addr(e.lab.A, is6, local), addr(e.lab.B, is6, remote)
+						m := underlay.Message{Buf: []byte("hello"), Local: from, Remote: netip.AddrPortFrom(to, port)}
+						if named {
+							m.Interface = index(t, e.lab.A, local)
+						}
+						before := e.lab.Uplinks[local].Count(lab.AtoB)
+						e.send(t, m)
+						got := e.next(t)
+						if got.Remote != netip.AddrPortFrom(from, port) || got.Local != to || string(got.Buf) != "hello" {
+							t.Errorf("%q from %v to %v, want from %v to %v", got.Buf, got.Remote, got.Local, from, to)
+						}
+						if want := index(t, e.lab.B, remote); got.Interface != want {
+							t.Errorf("came by interface %d, want %d", got.Interface, want)
+						}
+						if e.lab.Uplinks[local].Count(lab.AtoB) == before {
+							t.Error("did not leave by the source's uplink")
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// numbered returns a datagram of n bytes with its number.
+func numbered(number, n int) []byte {
+	b := bytes.Repeat([]byte{byte(number)}, n)
+	binary.BigEndian.PutUint32(b, uint32(number))
+	return b
+}
+
+// TestRuns sends 200 datagrams of mixed lengths at once, which leave as a few
+// runs: each arrives whole, alone and in order. The kernel need not help.
+func TestRuns(t *testing.T) {
+	for _, segments := range []bool{true, false} {
+		for _, is6 := range []bool{true, false} {
+			t.Run(fmt.Sprintf("segments=%v IPv6=%v", segments, is6), func(t *testing.T) {
+				e := newEnds(t)
+				if !segments {
+					e.a.WithoutSegments()
+				} else if !e.a.Segments() {
+					t.Log("this kernel has no UDP_SEGMENT")
+				}
+				var msgs []underlay.Message
+				for i := range 200 {
+					size := 1400
+					switch {
+					case i >= 190:
+						size = 4 + i // each longer than the one before
+					case i%17 == 0:
+						size = 100
+					case i/30%2 == 1:
+						size = 1200
+					}
+					msgs = append(msgs, underlay.Message{
+						Buf: numbered(i, size), Local: addr(e.lab.A, is6, 0), Remote: netip.AddrPortFrom(addr(e.lab.B, is6, 0), port),
+					})
+				}
+				e.send(t, msgs...)
+				for i, want := range msgs {
+					if got := e.next(t); !bytes.Equal(got.Buf, want.Buf) || got.Remote.Addr() != want.Local {
+						t.Fatalf("datagram %d: number %d of %d bytes from %v, want %d bytes", i,
+							binary.BigEndian.Uint32(got.Buf), len(got.Buf), got.Remote, len(want.Buf))
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestPrepared sends a run that the caller has made.
+func TestPrepared(t *testing.T) {
+	e := newEnds(t)
+	if !e.a.Segments() {
+		t.Skip("this kernel has no UDP_SEGMENT")
+	}
+	var run []byte
+	for i := range 20 {
+		run = append(run, numbered(i, 1000)...)
+	}
+	run = append(run, numbered(20, 10)...)
+	e.send(t, underlay.Message{
+		Buf: run, Segment: 1000, Local: e.lab.A.Addr6(1), Remote: netip.AddrPortFrom(e.lab.B.Addr6(1), port),
+	})
+	for i := range 21 {
+		want := numbered(i, 1000)
+		if i == 20 {
+			want = numbered(i, 10)
+		}
+		if got := e.next(t); !bytes.Equal(got.Buf, want) {
+			t.Fatalf("datagram %d has %d bytes, want %d", i, len(got.Buf), len(want))
+		}
+	}
+}
+
+// TestMixedPairs sends to and from different locators of both families in one
+// call.
+func TestMixedPairs(t *testing.T) {
+	e := newEnds(t)
+	want := make(map[string]int)
+	var msgs []underlay.Message
+	for i := range 150 {
+		is6 := i/3%2 == 0
+		from, to := addr(e.lab.A, is6, i%2), addr(e.lab.B, is6, i/2%2)
+		msgs = append(msgs, underlay.Message{Buf: numbered(i, 200), Local: from, Remote: netip.AddrPortFrom(to, port)})
+		want[fmt.Sprint(i, from, to)]++
+	}
+	e.send(t, msgs...)
+	for range msgs {
+		m := e.next(t)
+		key := fmt.Sprint(binary.BigEndian.Uint32(m.Buf), m.Remote.Addr(), m.Local)
+		if want[key] != 1 {
+			t.Fatalf("%s came %d times too often", key, 1-want[key])
+		}
+		delete(want, key)
+	}
+}
+
+// TestSendErrors: a datagram that the kernel refuses is marked, and holds up no
+// other.
+func TestSendErrors(t *testing.T) {
+	e := newEnds(t)
+	for _, c := range []struct {
+		name string
+		bad  func(m *underlay.Message)
+		want []error
+	}{
+		{"too long for the link", func(m *underlay.Message) { m.Buf = make([]byte, 5000) }, []error{syscall.EMSGSIZE}},
+		{"too long for UDP", func(m *underlay.Message) { m.Buf = make([]byte, 70000) }, []error{syscall.EMSGSIZE}},
+		{
+			"IPv6 source of another host", func(m *underlay.Message) { m.Local = netip.MustParseAddr("2001:db8::bad") },
+			[]error{syscall.EADDRNOTAVAIL, syscall.EINVAL},
+		},
+		{
+			"IPv4 source of another host", func(m *underlay.Message) {
+				m.Local, m.Remote = netip.MustParseAddr("192.0.2.99"), netip.AddrPortFrom(e.lab.B.Addr4(0), port)
+			}, []error{syscall.EADDRNOTAVAIL, syscall.EINVAL, syscall.ENETUNREACH}, // no rule routes it
+		},
+		{"no such interface", func(m *underlay.Message) { m.Interface = 99999 }, []error{syscall.ENODEV, syscall.EADDRNOTAVAIL, syscall.EINVAL}},
+		{
+			"an IPv4 source for an IPv6 destination", func(m *underlay.Message) { m.Local = e.lab.A.Addr4(0) },
+			[]error{syscall.EADDRNOTAVAIL, syscall.EINVAL, syscall.ENETUNREACH},
+		},
+		{
+			"an IPv4-mapped destination", func(m *underlay.Message) {
+				mapped := netip.AddrFrom16(e.lab.B.Addr4(0).As16())
+				m.Local, m.Remote = netip.Addr{}, netip.AddrPortFrom(mapped, port)
+			}, []error{syscall.ENETUNREACH, syscall.EINVAL, syscall.EAFNOSUPPORT},
+		},
+	} {
+		for _, segments := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s segments=%v", c.name, segments), func(t *testing.T) {
+				if !segments {
+					e.a.WithoutSegments()
+				}
+				var msgs []underlay.Message
+				for i := range 9 {
+					m := underlay.Message{Buf: numbered(i, 300), Local: e.lab.A.Addr6(0), Remote: netip.AddrPortFrom(e.lab.B.Addr6(0), port)}
+					if i == 4 {
+						c.bad(&m)
+					}
+					msgs = append(msgs, m)
+				}
+				sent, err := e.a.Send(msgs)
+				if sent != 8 || err == nil {
+					t.Fatalf("sent %d, %v; want 8 and an error", sent, err)
+				}
+				for i := range msgs {
+					if i != 4 && msgs[i].Err != nil {
+						t.Errorf("message %d: %v", i, msgs[i].Err)
+					}
+				}
+				if bad := msgs[4].Err; !isOne(bad, c.want) || !isOne(err, c.want) {
+					t.Errorf("the message's error %v, Send's %v; want one of %v", bad, err, c.want)
+				}
+				for i := range 9 {
+					if i == 4 {
+						continue
+					}
+					if got := e.next(t); !bytes.Equal(got.Buf, msgs[i].Buf) {
+						t.Fatalf("number %d came, want %d", binary.BigEndian.Uint32(got.Buf), i)
+					}
+				}
+			})
+		}
+	}
+}
+
+func isOne(err error, want []error) bool {
+	for _, w := range want {
+		if errors.Is(err, w) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestRunTooLong: a run of which each datagram is too long is marked in full.
+func TestRunTooLong(t *testing.T) {
+	e := newEnds(t)
+	var msgs []underlay.Message
+	for range 3 {
+		msgs = append(msgs, underlay.Message{Buf: make([]byte, 3000), Local: e.lab.A.Addr6(0), Remote: netip.AddrPortFrom(e.lab.B.Addr6(0), port)})
+	}
+	sent, err := e.a.Send(msgs)
+	if sent != 0 || !errors.Is(err, syscall.EMSGSIZE) {
+		t.Errorf("sent %d, %v; want none and EMSGSIZE", sent, err)
+	}
+	for i := range msgs {
+		if !errors.Is(msgs[i].Err, syscall.EMSGSIZE) {
+			t.Errorf("message %d: %v", i, msgs[i].Err)
+		}
+	}
+}
+
+// TestTrafficClass: the kernel takes any, on both families.
+func TestTrafficClass(t *testing.T) {
+	e := newEnds(t)
+	for _, is6 := range []bool{true, false} {
+		e.send(t, underlay.Message{
+			Buf: []byte("x"), Local: addr(e.lab.A, is6, 0), Remote: netip.AddrPortFrom(addr(e.lab.B, is6, 0), port), TrafficClass: 0xba,
+		})
+		e.next(t)
+	}
+}
+
+// TestLongDatagramIsCut: what exceeds the caller's buffer.
+func TestLongDatagramIsCut(t *testing.T) {
+	e := newEnds(t)
+	e.b.Close() // no one else reads
+	err := e.lab.B.Do(func() error {
+		c, err := underlay.Listen(port + 1)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		e.send(t, underlay.Message{Buf: numbered(1, 1000), Local: e.lab.A.Addr6(0), Remote: netip.AddrPortFrom(e.lab.B.Addr6(0), port+1)})
+		msgs := []underlay.Message{{Buf: make([]byte, 100)}}
+		n, err := c.Receivers()[0].Receive(msgs)
+		if n != 1 || err != nil || !bytes.Equal(msgs[0].Buf, numbered(1, 1000)[:100]) {
+			t.Errorf("Receive = %d, %v with %d bytes; want the first 100", n, err, len(msgs[0].Buf))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestClose: Receive and Send end with net.ErrClosed.
+func TestClose(t *testing.T) {
+	c, err := underlay.Listen(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs := c.Receivers()
+	ended := make(chan error, len(rs))
+	for _, r := range rs {
+		go func() {
+			_, err := r.Receive([]underlay.Message{{Buf: make([]byte, 100)}})
+			ended <- err
+		}()
+	}
+	c.Close()
+	for range rs {
+		select {
+		case err := <-ended:
+			if !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Receive: %v, want net.ErrClosed", err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatal("Receive goes on after Close")
+		}
+	}
+	if _, err := rs[0].Receive([]underlay.Message{{Buf: make([]byte, 100)}}); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Receive after Close: %v, want net.ErrClosed", err)
+	}
+	msgs := []underlay.Message{{Buf: []byte("x"), Remote: netip.MustParseAddrPort("127.0.0.1:9")}}
+	if n, err := c.Send(msgs); n != 0 || !errors.Is(err, net.ErrClosed) || !errors.Is(msgs[0].Err, net.ErrClosed) {
+		t.Errorf("Send after Close = %d, %v; want net.ErrClosed", n, err)
+	}
+}
+
+// TestPortInUse: the error says what to do, whichever family it is.
+func TestPortInUse(t *testing.T) {
+	for _, network := range []string{"udp4", "udp6"} {
+		other, err := net.ListenPacket(network, ":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		taken := other.LocalAddr().(*net.UDPAddr).Port
+		c, err := underlay.Listen(uint16(taken))
+		if err == nil {
+			c.Close()
+			t.Fatalf("%s: the port was taken twice", network)
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) || !strings.Contains(err.Error(), fmt.Sprintf("UDP port %d is in use", taken)) {
+			t.Errorf("%s: %v", network, err)
+		}
+	}
+}
+
+// TestConcurrentSend: several goroutines send, over both families; nothing is
+// lost or mixed up. Use it with -race.
+func TestConcurrentSend(t *testing.T) {
+	e := newEnds(t)
+	const senders, calls, batch = 4, 20, 10
+	var wg sync.WaitGroup
+	for s := range senders {
+		wg.Go(func() {
+			is6 := s%2 == 0
+			for k := range calls {
+				var msgs []underlay.Message
+				for i := range batch {
+					n := (s*calls+k)*batch + i
+					msgs = append(msgs, underlay.Message{
+						Buf: numbered(n, 100+n%7), Local: addr(e.lab.A, is6, s/2), Remote: netip.AddrPortFrom(addr(e.lab.B, is6, 0), port),
+					})
+				}
+				if n, err := e.a.Send(msgs); n != batch || err != nil {
+					t.Errorf("sent %d: %v", n, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	seen := make(map[uint32]bool)
+	for range senders * calls * batch {
+		m := e.next(t)
+		n := binary.BigEndian.Uint32(m.Buf)
+		if seen[n] || !bytes.Equal(m.Buf, numbered(int(n), 100+int(n)%7)) {
+			t.Fatalf("number %d came twice or changed", n)
+		}
+		seen[n] = true
+	}
+}
+
+// BenchmarkSend sends datagrams to a socket that nobody reads, 64 a call.
+func BenchmarkSend(b *testing.B) {
+	for _, c := range []struct {
+		name     string
+		segments bool
+	}{{"segments", true}, {"single", false}} {
+		b.Run(c.name, func(b *testing.B) {
+			conn, err := underlay.Listen(0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			sink, err := net.ListenPacket("udp6", "[::1]:0")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer sink.Close()
+			if !c.segments {
+				conn.WithoutSegments()
+			}
+			msgs := make([]underlay.Message, 64)
+			for i := range msgs {
+				msgs[i] = underlay.Message{
+					Buf: make([]byte, 1400), Local: netip.IPv6Loopback(), Remote: sink.LocalAddr().(*net.UDPAddr).AddrPort(),
+				}
+			}
+			b.SetBytes(1400)
+			b.ReportAllocs()
+			for n := 0; n < b.N; n += len(msgs) {
+				if _, err := conn.Send(msgs[:min(len(msgs), b.N-n)]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Builds multi6 and measures how long connections stall when paths fail, over
+# all faults, modes and round-trip times; that takes hours. Arguments go to
+# 'multi6 bench failover' and narrow it down. Results go to the current directory
+# unless --out says otherwise.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+build_multi6
+become_root "$@"
+exec bin/multi6 bench failover "$@"

@@ -1,0 +1,128 @@
+package shim
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// wrapAt is when 32 bits of microseconds wrap around.
+const wrapAt = (1 << 32) * time.Microsecond
+
+// A logged is one add in the slow obvious log.
+type logged struct {
+	at     time.Duration
+	number uint32
+}
+
+// fillLog adds packets no more than gap apart, some of them around a wrap of
+// time and of numbers.
+func fillLog(t *rapid.T, grain, gap time.Duration) (l *sendLog, all []logged) {
+	l = new(sendLog)
+	at := rapid.SampledFrom([]time.Duration{time.Second, wrapAt - 20*time.Millisecond, 3*wrapAt - time.Millisecond}).Draw(t, "start")
+	number := rapid.SampledFrom([]uint32{0, math.MaxInt32 - 5, math.MaxUint32 - 5}).Draw(t, "number")
+	for range rapid.IntRange(1, 600).Draw(t, "adds") {
+		l.add(at, grain, number)
+		all = append(all, logged{at, number})
+		// A log is exact to the microsecond.
+		at += time.Duration(rapid.Int64Range(0, gap.Microseconds()).Draw(t, "gap")) * time.Microsecond
+		number += uint32(rapid.IntRange(1, 3).Draw(t, "step"))
+	}
+	return l, all
+}
+
+// reach is how far back a log looks at least.
+func reach(grain time.Duration) time.Duration { return (logEntries - 1) * grain }
+
+func TestSendLogAfter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		grain := time.Duration(rapid.Int64Range(int64(leastGrain), int64(mostGrain)).Draw(t, "grain"))
+		gap := grain / 2
+		l, all := fillLog(t, grain, gap)
+		last := all[len(all)-1].at
+		now := last + time.Duration(rapid.Int64Range(0, int64(30*time.Minute)).Draw(t, "later"))
+		limit := last - time.Duration(rapid.Int64Range(-grain.Microseconds(), reach(grain).Microseconds()).Draw(t, "before the last"))*time.Microsecond
+		var want time.Duration // the slow obvious answer
+		for _, x := range all {
+			if x.at > limit {
+				want = x.at
+				break
+			}
+		}
+		got := l.after(limit, now)
+		switch {
+		case want == 0:
+			if got != 0 {
+				t.Fatalf("after(%v) = %v, want none", limit, got)
+			}
+		case got < want-time.Microsecond || got > want+grain+gap:
+			t.Fatalf("after(%v) = %v, want %v and at most %v later", limit, got, want, grain+gap)
+		}
+	})
+}
+
+func TestSendLogSent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		grain := time.Duration(rapid.Int64Range(int64(leastGrain), int64(mostGrain)).Draw(t, "grain"))
+		l, all := fillLog(t, grain, 2*grain)
+		last := all[len(all)-1].at
+		now := last + time.Duration(rapid.Int64Range(0, int64(30*time.Minute)).Draw(t, "later"))
+		asked := all[rapid.IntRange(0, len(all)-1).Draw(t, "which")]
+		got, ok := l.sent(asked.number, now)
+		if !ok {
+			if last-asked.at < reach(grain) {
+				t.Fatalf("what was sent %v before the last is forgotten", last-asked.at)
+			}
+			return
+		}
+		if got > asked.at || got <= asked.at-grain-time.Microsecond {
+			t.Fatalf("sent at %v, want %v and at most %v earlier", got, asked.at, grain)
+		}
+	})
+}
+
+func TestSendLogEmpty(t *testing.T) {
+	var l sendLog
+	if at := l.after(0, time.Hour); at != 0 {
+		t.Errorf("after = %v, want none", at)
+	}
+	if _, ok := l.sent(7, time.Hour); ok {
+		t.Error("a packet was sent")
+	}
+}
+
+// TestSendLogBefore: nothing is known of packets before the first.
+func TestSendLogBefore(t *testing.T) {
+	var l sendLog
+	l.add(time.Second, leastGrain, 10)
+	if at, ok := l.sent(9, time.Hour/4); ok {
+		t.Errorf("packet 9 was sent at %v", at)
+	}
+	if at, ok := l.sent(10, time.Hour/4); !ok || at != time.Second {
+		t.Errorf("packet 10 was sent at %v, %v; want 1s", at, ok)
+	}
+}
+
+// TestSendLogRace: an entry made after the reader has looked at the clock counts
+// as made at that moment, not an hour before.
+func TestSendLogRace(t *testing.T) {
+	var l sendLog
+	l.add(2*time.Second, leastGrain, 10)
+	now := 2*time.Second - 5*time.Microsecond
+	if at := l.after(time.Second, now); at != now {
+		t.Errorf("after = %v, want %v", at, now)
+	}
+}
+
+// TestSendLogSameGrain: what is sent within the grain of an entry is found as long
+// as it is the last.
+func TestSendLogSameGrain(t *testing.T) {
+	var l sendLog
+	l.add(time.Second, mostGrain, 1)
+	l.add(time.Second+time.Millisecond, mostGrain, 2)
+	if at := l.after(time.Second, time.Second+2*time.Millisecond); at != time.Second+time.Millisecond {
+		t.Errorf("after = %v, want 1.001s", at)
+	}
+}
