@@ -62,7 +62,7 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	}
 	m.clearTried()
 	if x.doubt {
-		x.failed = failure{m.primary, m.pairs[m.primary].iface}
+		x.failed = failureOf(m.primary, m.pairs[m.primary])
 		m.pairs[m.primary].tried = true
 		if !p.IsValid() || p == m.primary {
 			acts = m.set(TestingPrimary, cause, m.primary, acts)
@@ -76,13 +76,13 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 
 // pollPrimary polls the primary, which is in doubt.
 func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
-	x, p := &m.explore, m.pairs[m.primary]
+	x := &m.explore
 	x.tries++
 	x.againAt = time.Time{}
 	if x.tries < m.timers.Tries {
 		x.againAt = now.Add(m.timers.gap(m.primaryRTT()))
 	} else {
-		x.condemnAt = now.Add(m.timers.pollTimer(p.rtt, m.bestRTT()))
+		x.condemnAt = now.Add(m.pollTimer(m.primary))
 	}
 	poll := m.poll(now, m.primary, true, true)
 	if x.tries == 1 && !x.testing.IsValid() {
@@ -96,11 +96,10 @@ func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
 // because the peer does has no doubt of its own, and gives the primary time to
 // answer.
 func (m *Machine) firstLead() time.Duration {
-	r := m.primaryRTT()
 	if m.explore.cause == PeerPoll {
-		return m.timers.pollTimer(r, m.bestRTT())
+		return m.pollTimer(m.primary)
 	}
-	return m.timers.lead(r)
+	return m.timers.lead(m.primaryRTT())
 }
 
 // condemn: the primary has not answered any of its Polls. It failed.
@@ -194,7 +193,7 @@ func (m *Machine) sendTest(now time.Time, k locator.Pair, acts []Action) []Actio
 	p.tried = true
 	x := &m.explore
 	x.testing, x.sentAt = k, now
-	x.deadline = now.Add(m.timers.pollTimer(p.rtt, m.bestRTT()))
+	x.deadline = now.Add(m.pollTimer(k))
 	poll := m.poll(now, k, true, true)
 	poll.Round = x.round
 	x.id = poll.ID

@@ -61,7 +61,7 @@ func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Ac
 				added = c.Pair
 			}
 		}
-		p.class, p.index, p.iface = c.Class, i, c.Interface
+		p.class, p.index, p.iface, p.link = c.Class, i, c.Interface, c.Link
 		m.pairs[c.Pair] = p
 		m.order = append(m.order, c.Pair)
 	}
@@ -91,7 +91,7 @@ func (m *Machine) deletePair(now time.Time, old map[locator.Pair]*pair, acts []A
 	gone := func(p locator.Pair) bool { return p.IsValid() && m.pairs[p] == nil }
 	primary := gone(m.primary)
 	if primary {
-		m.explore.failed = failure{m.primary, old[m.primary].iface}
+		m.explore.failed = failureOf(m.primary, old[m.primary])
 		acts = m.use(locator.Pair{}, Reason{DeletePair, DeletePair}, acts)
 	}
 	switch {
@@ -132,7 +132,7 @@ func (m *Machine) deleteUnderTest(now time.Time, primary bool, gone func(locator
 // Poll sent at that time.
 func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []Action) []Action {
 	if p == m.primary {
-		m.confirmedAt = now
+		m.answeredAt = now
 	}
 	if !m.connected || m.state == PrimaryOperational {
 		return acts
@@ -168,7 +168,6 @@ func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts [
 		return acts // it is of packets sent before those that are overdue
 	}
 	p.tested(at, true)
-	m.confirmedAt = at
 	m.alarms = 0
 	x := &m.explore
 	switch {
@@ -253,7 +252,9 @@ func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, bef
 	}
 	acts = m.use(p, Reason{cause, evidence}, acts)
 	acts = m.duplicate(locator.Pair{}, acts)
-	m.confirmedAt = now
+	if evidence == TestOK {
+		m.answeredAt = now
+	}
 	m.explore.stop()
 	m.checkAt = time.Time{} // the next Observe finds out what is still unconfirmed
 	acts = m.set(PrimaryOperational, evidence, p, acts)

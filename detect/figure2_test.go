@@ -31,8 +31,8 @@ import (
 //	| NO PRIMARY          | Test OK       | a late answer         | Reset timer                    | PRIMARY OPERATIONAL |
 //	| NO PRIMARY          | Peer Poll     |                       | Send test where it came        | TESTING PRIMARY     |
 //	| TESTING PRIMARY     | Peer Poll     |                       | Send test where it came        | TESTING PRIMARY     |
-//	| PRIMARY OPERATIONAL | Peer Poll     | not lately confirmed  | Send test                      | TESTING PRIMARY     |
-//	| PRIMARY OPERATIONAL | Peer Poll     | lately confirmed      | answer on the primary          | PRIMARY OPERATIONAL |
+//	| PRIMARY OPERATIONAL | Peer Poll     | not lately answered   | Send test                      | TESTING PRIMARY     |
+//	| PRIMARY OPERATIONAL | Peer Poll     | lately answered       | answer on the primary          | PRIMARY OPERATIONAL |
 //	| any but (start)     | Disconnect    |                       |                                | (start)             |
 //
 // A primary in doubt stays in use, and is polled, until it is condemned. Other
@@ -320,19 +320,48 @@ var figure2 = []struct {
 		TestingPrimary, "A1→B1", "A3→B3",
 	},
 	{
-		PrimaryOperational, PeerPoll, "not lately confirmed",
+		PrimaryOperational, PeerPoll, "not lately answered",
 		func(t tb) *harness { return operationalOn(t, "A1→B1", "A2→B2") },
 		func(h *harness) { h.hear("A1→B1", true) },
 		[]string{"primary operational, peer poll: testing primary", "Send test A1→B1"},
 		TestingPrimary, "A1→B1", "A1→B1",
 	},
 	{
-		PrimaryOperational, PeerPoll, "lately confirmed",
+		// What upper layers confirm may have left before the failure.
+		PrimaryOperational, PeerPoll, "lately confirmed by upper layers alone",
 		func(t tb) *harness {
 			h := operationalOn(t, "A1→B1", "A2→B2")
 			h.feedback(rttOfTests)
 			return h.ignore().after(time.Millisecond)
 		},
+		func(h *harness) { h.hear("A1→B1", true) },
+		[]string{"primary operational, peer poll: testing primary", "Send test A1→B1"},
+		TestingPrimary, "A1→B1", "A1→B1",
+	},
+	{
+		// Nor does a doubt that upper layers ended count as a test.
+		PrimaryOperational, PeerPoll, "a doubt lately ended by upper layers",
+		func(t tb) *harness {
+			h := testingOn(t, "A1→B1", "A2→B2").after(2 * rttOfTests)
+			h.feedback(rttOfTests)
+			return h.ignore().after(rttOfTests / 2) // the Poll is too old to be answered
+		},
+		func(h *harness) { h.hear("A1→B1", true) },
+		[]string{"primary operational, peer poll: testing primary", "Send test A1→B1"},
+		TestingPrimary, "A1→B1", "A1→B1",
+	},
+	{
+		PrimaryOperational, PeerPoll, "answered too long ago",
+		func(t tb) *harness {
+			return answeredOn(t, "A1→B1", "A2→B2").after(pollCeiling)
+		},
+		func(h *harness) { h.hear("A1→B1", true) },
+		[]string{"primary operational, peer poll: testing primary", "Send test A1→B1"},
+		TestingPrimary, "A1→B1", "A1→B1",
+	},
+	{
+		PrimaryOperational, PeerPoll, "lately answered",
+		func(t tb) *harness { return answeredOn(t, "A1→B1", "A2→B2") },
 		func(h *harness) { h.hear("A1→B1", true) },
 		[]string{"Answer A1→B1"},
 		PrimaryOperational, "A1→B1", "none",
@@ -340,12 +369,8 @@ var figure2 = []struct {
 	{
 		// DESIGN §7: "The answer to a Poll goes out on the answerer's own
 		// primary or, if that is in doubt, in its own exploration."
-		PrimaryOperational, PeerPoll, "lately confirmed, over another pair",
-		func(t tb) *harness {
-			h := operationalOn(t, "A1→B1", "A2→B2")
-			h.feedback(rttOfTests)
-			return h.ignore().after(time.Millisecond)
-		},
+		PrimaryOperational, PeerPoll, "lately answered, over another pair",
+		func(t tb) *harness { return answeredOn(t, "A1→B1", "A2→B2") },
 		func(h *harness) { h.hear("A2→B2", true) },
 		[]string{"Answer A1→B1"},
 		PrimaryOperational, "A1→B1", "none",

@@ -140,7 +140,7 @@ func (h *harness) perform(acts []Action) {
 		case SetPrimary:
 			h.marks.Unconfirmed, h.marks.Unreported = time.Time{}, time.Time{}
 		case SendReport:
-			h.marks.Owed = time.Time{}
+			h.marks.Owed, h.marks.OwedTCP = time.Time{}, time.Time{}
 		}
 	}
 	h.pending = append(h.pending, acts...)
@@ -322,6 +322,18 @@ func operationalOn(t tb, pairs ...string) *harness {
 	h.ignore()
 	h.wantState(PrimaryOperational, pairs[0], "none")
 	return h.after(time.Hour).demand()
+}
+
+// answeredOn is operationalOn, a Poll on the first pair having been answered a
+// millisecond ago.
+func answeredOn(t tb, pairs ...string) *harness {
+	t.Helper()
+	h := operationalOn(t, pairs...)
+	h.hint(pairs[0])
+	h.ignore().after(rttOfTests).answered(h.last)
+	h.ignore()
+	h.wantState(PrimaryOperational, pairs[0], "none")
+	return h.after(time.Millisecond)
 }
 
 // testingOn is operationalOn, the first pair being in doubt and under test.

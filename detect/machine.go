@@ -40,8 +40,8 @@ type Machine struct {
 	checkAt, reportAt, lookAt time.Time
 	// notBefore is until when nothing is judged, since the owner came late.
 	notBefore time.Time
-	// confirmedAt is when our packets last were known to arrive on the primary.
-	confirmedAt time.Time
+	// answeredAt is when a Poll on the primary was last answered.
+	answeredAt time.Time
 	// alarms counts suspicions in a row that a test disproved and no upper
 	// layer did.
 	alarms int
@@ -71,8 +71,9 @@ type Evidence struct {
 	Unconfirmed time.Time
 	// Unreported is the same for packets that only a Report can confirm.
 	Unreported time.Time
-	// Owed is when the first packet came that we have to report.
-	Owed time.Time
+	// Owed is when the first packet came that we have to report, OwedTCP when the
+	// first came that our TCP will acknowledge, be it late.
+	Owed, OwedTCP time.Time
 	// Active says that packets passed since the last Observe.
 	Active bool
 	// Waiting says that packets wait for a primary.
@@ -158,7 +159,7 @@ func (m *Machine) Observe(now time.Time, e Evidence) {
 	if e.Active {
 		m.lookAt = now.Add(min(m.alarmTimer(0), m.reportDelay))
 	}
-	m.reportAt = after(e.Owed, m.reportDelay)
+	m.reportAt = earliest(after(e.Owed, m.reportDelay), after(e.OwedTCP, m.reportDelay+delayedACK))
 	m.checkAt = earliest(after(e.Unconfirmed, m.alarmTimer(0)), after(e.Unreported, m.alarmTimer(m.peerReport)))
 	if !m.checkAt.IsZero() && m.checkAt.Before(m.notBefore) {
 		m.checkAt = m.notBefore
@@ -224,6 +225,9 @@ func (m *Machine) use(p locator.Pair, r Reason, acts []Action) []Action {
 	m.checkAt = time.Time{}
 	return acts
 }
+
+// delayedACK is how long TCP may take to acknowledge (Linux: 40 ms at least).
+const delayedACK = 45 * time.Millisecond
 
 func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
 

@@ -67,6 +67,64 @@ func TestOrderAvoidsInterface(t *testing.T) {
 	h.ignore().wantOrder("A1→B1", "A3→B3", "A2→B2")
 }
 
+// The same of the peer's interfaces.
+func TestOrderAvoidsLink(t *testing.T) {
+	h := newHarness(t, Balanced)
+	cs := candidatesOf("A1→B1", "A2→B2", "A3→B3")
+	cs[0].Link, cs[1].Link, cs[2].Link = 7, 7, 8
+	h.set(cs)
+	h.connect("none")
+	h.ignore().answered(h.last)
+	h.ignore().after(time.Hour).hint("A1→B1")
+	h.ignore().wantOrder("A1→B1", "A3→B3", "A2→B2")
+}
+
+// The more ends a pair shares with the failed one, be it by locator or by
+// interface, the later its turn; a pair is no worse for sharing both ways.
+func TestOrderBySharedEnds(t *testing.T) {
+	h := newHarness(t, Balanced)
+	cs := candidatesOf("A1→B1", "A2→B2", "A1→B3", "A3→B1", "A3→B3")
+	for i, c := range []struct {
+		iface uint32
+		link  uint8
+	}{{1, 1}, {1, 1}, {1, 3}, {3, 1}, {3, 3}} {
+		cs[i].Interface, cs[i].Link = c.iface, c.link
+	}
+	h.set(cs)
+	h.connect("none")
+	h.ignore().answered(h.last)
+	h.ignore().after(time.Hour).hint("A1→B1")
+	h.ignore().wantOrder(
+		"A1→B1",
+		"A3→B3", // no end
+		"A1→B3", // one, by locator and interface
+		"A3→B1", // one, by locator and link
+		"A2→B2", // two, by interface and link
+	)
+}
+
+// What a pair shares with the failed one goes before its score, which is older
+// than the failure.
+func TestOrderSharedEndsBeforeScore(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A1→B2", "A2→B2", "A3→B3")
+	h.m.pairs[pairOf("A1→B2")].tested(h.now.Add(-time.Second), true)
+	h.m.pairs[pairOf("A2→B2")].tested(h.now.Add(-time.Second), false)
+	h.hint("A1→B1")
+	h.ignore().wantOrder("A1→B1", "A3→B3", "A2→B2", "A1→B2")
+}
+
+// Link 0 is not told: two pairs without one have none in common.
+func TestOrderLinkUnknown(t *testing.T) {
+	h := newHarness(t, Balanced)
+	cs := candidatesOf("A1→B1", "A2→B2", "A3→B3")
+	cs[2].Link = 1
+	h.set(cs)
+	h.connect("none")
+	h.ignore().answered(h.last)
+	h.ignore().after(time.Hour).hint("A1→B1")
+	h.ignore().wantOrder("A1→B1", "A2→B2", "A3→B3")
+}
+
 // Interface 0 is none: two pairs without one have none in common.
 func TestOrderInterfaceUnknown(t *testing.T) {
 	h := newHarness(t, Balanced)

@@ -11,8 +11,10 @@ import (
 // A pair is what a Machine knows of one pair.
 type pair struct {
 	class, index int
-	// iface is the index of the local locator's interface.
+	// iface is the index of the local locator's interface, link the number of the
+	// peer's, zero if unknown.
 	iface uint32
+	link  uint8
 	// tried says that the pair was tested in this round.
 	tried bool
 	// ok is the result of the last test and testedAt when it became known: the
@@ -22,7 +24,9 @@ type pair struct {
 	testedAt time.Time
 	// inboundAt is when the peer's Poll last came over the pair's reverse.
 	inboundAt time.Time
-	rtt       rtt
+	// rtt is the round-trip time as upper layers see it, delayed acknowledgements
+	// and all; pollRTT as Polls do.
+	rtt, pollRTT rtt
 }
 
 func (p *pair) tested(now time.Time, ok bool) { p.ok, p.testedAt = ok, now }
@@ -52,9 +56,8 @@ func fresh(now, at time.Time) float64 {
 }
 
 // next returns the untried pair to test next, zero if there is none: by class;
-// those that lately failed last; those that share nothing with the failed pair
-// first, as what is known of the others dates from before the failure; then by
-// score and rank.
+// by how little it shares with the failed pair, as what else is known dates from
+// before the failure; then by score and rank.
 func (m *Machine) next(now time.Time) locator.Pair {
 	var best locator.Pair
 	for _, k := range m.order {
@@ -72,8 +75,7 @@ func (m *Machine) compare(now time.Time, a, b locator.Pair) int {
 	pa, pb := m.pairs[a], m.pairs[b]
 	return cmp.Or(
 		cmp.Compare(pa.class, pb.class),
-		compareBool(pa.score(now) < 0, pb.score(now) < 0),
-		compareBool(m.explore.failed.shares(a, pa), m.explore.failed.shares(b, pb)),
+		cmp.Compare(m.explore.failed.shares(a, pa), m.explore.failed.shares(b, pb)),
 		cmp.Compare(pb.score(now), pa.score(now)),
 		cmp.Compare(pa.index, pb.index),
 	)
@@ -83,33 +85,35 @@ func (m *Machine) compare(now time.Time, a, b locator.Pair) int {
 type failure struct {
 	pair  locator.Pair
 	iface uint32
+	link  uint8
 }
 
-// shares reports whether k has a locator, or the interface at our end, in common
-// with the failed pair: then it may well have failed with it.
-func (f failure) shares(k locator.Pair, p *pair) bool {
-	return k.Shares(f.pair) || f.iface != 0 && p.iface == f.iface
-}
+func failureOf(k locator.Pair, p *pair) failure { return failure{k, p.iface, p.link} }
 
-// compareBool orders false before true.
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
+// shares returns how many ends k has in common with the failed pair: by locator,
+// or by interface, with which all its locators may have failed.
+func (f failure) shares(k locator.Pair, p *pair) (n int) {
+	if k.Local == f.pair.Local || f.iface != 0 && p.iface == f.iface {
+		n++
 	}
-	return 1
+	if k.Remote == f.pair.Remote || f.link != 0 && p.link == f.link {
+		n++
+	}
+	return n
 }
 
-// bestRTT returns the shortest round-trip time known of any pair.
-func (m *Machine) bestRTT() (best rtt) {
+// pollTimer returns how long to wait for the answer to a Poll on k.
+func (m *Machine) pollTimer(k locator.Pair) time.Duration {
+	var own, best rtt
+	if p := m.pairs[k]; p != nil {
+		own = p.pollRTT
+	}
 	for _, p := range m.pairs {
-		if p.rtt.known() && (!best.known() || p.rtt.smoothed < best.smoothed) {
-			best = p.rtt
+		if p.pollRTT.known() && (!best.known() || p.pollRTT.smoothed < best.smoothed) {
+			best = p.pollRTT
 		}
 	}
-	return best
+	return m.timers.pollTimer(own, best)
 }
 
 // A PairStatus describes a pair for people.

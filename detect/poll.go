@@ -145,7 +145,10 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if !found || p == nil {
 			continue
 		}
-		p.rtt.sample(now.Sub(s.at) - h.Held)
+		p.pollRTT.sample(now.Sub(s.at) - h.Held)
+		if !p.rtt.known() {
+			p.rtt = p.pollRTT // until upper layers say more
+		}
 		acts = append(acts, Answered{Pair: s.pair, RTT: now.Sub(s.at) - h.Held})
 		if !m.current(s) {
 			continue // it may have failed since
@@ -176,7 +179,7 @@ func (m *Machine) answer(now time.Time, k locator.Pair, move bool, acts []Action
 	if !m.connected || !known && !m.primary.IsValid() {
 		return acts
 	}
-	if m.state == PrimaryOperational && (!move || !known || m.confirmedAt.After(m.recent(now, m.primary))) {
+	if m.state == PrimaryOperational && (!move || !known || m.answeredAt.After(m.recent(now, m.primary))) {
 		return append(acts, m.poll(now, m.primary, false, false))
 	}
 	if !known {
@@ -199,5 +202,5 @@ func (m *Machine) answer(now time.Time, k locator.Pair, move bool, acts []Action
 
 // recent returns since when a Poll on k may still be answered in time.
 func (m *Machine) recent(now time.Time, k locator.Pair) time.Time {
-	return now.Add(-m.timers.pollTimer(m.pairs[k].rtt, m.bestRTT()))
+	return now.Add(-m.pollTimer(k))
 }

@@ -8,9 +8,8 @@ import (
 // An OK for an old Poll on the primary, which says nothing of now, stands in one
 // list with an OK for the test that just succeeded on another pair.
 func TestOldAnswerDoesNotHideNewOne(t *testing.T) {
-	h := operationalOn(t, "A1→B1", "A2→B2", "A3→B3")
-	h.feedback(0)
-	h.ignore().after(time.Millisecond).hear("A1→B1", true)
+	h := answeredOn(t, "A1→B1", "A2→B2", "A3→B3")
+	h.hear("A1→B1", true)
 	h.expect("Answer A1→B1")
 	old := h.last
 	h.after(3 * time.Second).hint("A1→B1")
@@ -21,9 +20,9 @@ func TestOldAnswerDoesNotHideNewOne(t *testing.T) {
 
 // The answer to a Poll that was sent before the doubt proves nothing about now.
 func TestOldAnswerAloneDoesNotEndDoubt(t *testing.T) {
-	h := operationalOn(t, "A1→B1", "A2→B2")
-	h.feedback(0)
-	h.ignore().after(time.Millisecond).hear("A1→B1", true)
+	h := answeredOn(t, "A1→B1", "A2→B2")
+	h.hear("A1→B1", true)
+	h.expect("Answer A1→B1")
 	old := h.last
 	h.ignore().after(time.Second).hint("A1→B1")
 	h.ignore().answered(old)
@@ -98,6 +97,31 @@ func TestHeldTimeIsTakenOut(t *testing.T) {
 	h.ignore()
 	if got := h.m.Pairs()[0].RTT; got != 40*time.Millisecond {
 		t.Errorf("round-trip time %v, want 40ms", got)
+	}
+}
+
+// Upper layers see a longer round trip, for their acknowledgements may be late:
+// the wait for a Poll's answer goes by what Polls took, on this pair and others.
+func TestPollTimerIgnoresFeedback(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	own, other := h.m.pollTimer(pairOf("A1→B1")), h.m.pollTimer(pairOf("A2→B2"))
+	for range 50 {
+		h.feedback(10 * rttOfTests)
+		h.ignore()
+	}
+	if a, b := h.m.pollTimer(pairOf("A1→B1")), h.m.pollTimer(pairOf("A2→B2")); a != own || b != other {
+		t.Errorf("wait for %v and %v, want %v and %v as before", a, b, own, other)
+	}
+	if got := h.m.SendTimer(); got < 10*rttOfTests {
+		t.Errorf("send timer %v, less than upper layers' round-trip time", got)
+	}
+	// Nor do Polls make upper layers look quick.
+	before := h.m.SendTimer()
+	h.hint("A1→B1")
+	h.ignore().after(time.Millisecond).answered(h.last)
+	h.ignore()
+	if got := h.m.SendTimer(); got != before {
+		t.Errorf("send timer %v after a quick answer, want %v", got, before)
 	}
 }
 

@@ -83,16 +83,17 @@ func (t Timers) sendTimer(r rtt, peerReport time.Duration) time.Duration {
 }
 
 // pollTimer returns how long to wait for the answer to a Poll on a pair with
-// round-trip time r. best is the round-trip time of another pair, to go by
-// where this one's is not known.
+// round-trip time r. best is the round-trip time of another pair, to go by where
+// this one's is not known. A later answer still counts, so there is no need to
+// allow for rare delays.
 func (t Timers) pollTimer(r, best rtt) time.Duration {
 	margin := min(t.Margin, pollCeiling)
 	switch {
 	case r.known():
-		return min(r.smoothed+max(4*r.variation, margin), pollCeiling)
+		return min(r.smoothed+max(2*r.variation, margin), pollCeiling)
 	case best.known():
-		// Twice: another path may well be longer.
-		return min(2*best.smoothed+max(4*best.variation, margin), pollCeiling)
+		// Half as much again: another path may well be longer.
+		return min(best.smoothed*3/2+max(2*best.variation, margin), pollCeiling)
 	}
 	return min(t.InitialRTT, pollCeiling)
 }

@@ -41,9 +41,10 @@ func TestPollTimer(t *testing.T) {
 		want      time.Duration
 	}{
 		{"nothing known", rtt{}, rtt{}, 100 * ms},
-		{"its own", rtt{20 * ms, 10 * ms}, rtt{ms, ms}, 60 * ms},
+		{"its own", rtt{20 * ms, 20 * ms}, rtt{ms, ms}, 60 * ms},
 		{"its own, margin", rtt{20 * ms, ms}, rtt{}, 45 * ms},
-		{"another's, doubled", rtt{}, rtt{20 * ms, 10 * ms}, 80 * ms},
+		{"another's, half as much again", rtt{}, rtt{20 * ms, 20 * ms}, 70 * ms},
+		{"another's, margin", rtt{}, rtt{20 * ms, ms}, 55 * ms},
 		{"the ceiling", rtt{5 * time.Second, time.Second}, rtt{}, pollCeiling},
 		{"the ceiling by another's", rtt{}, rtt{900 * ms, 0}, pollCeiling},
 	}
@@ -307,6 +308,28 @@ func TestReport(t *testing.T) {
 	h.marks.Owed = h.now.Add(-time.Hour)
 	h.wake()
 	h.expect()
+}
+
+// What TCP will acknowledge is left to it for as long as it may delay that; the
+// earlier of the two counts.
+func TestReportLeavesTimeToTCP(t *testing.T) {
+	h := operationalOn(t, "A1→B1")
+	h.marks.OwedTCP = h.now
+	h.wake()
+	h.wantDeadline(Balanced.ReportDelay + delayedACK)
+	h.after(ms)
+	h.marks.Owed = h.now
+	h.wake()
+	h.wantDeadline(Balanced.ReportDelay)
+	h.marks.Owed = time.Time{}
+	h.wake()
+	h.wantDeadline(Balanced.ReportDelay + delayedACK - ms)
+	h.fire()
+	h.expect("Report A1→B1")
+	h.wantDeadline(0)
+	if delayedACK < 40*ms {
+		t.Errorf("%v is sooner than Linux may acknowledge", delayedACK)
+	}
 }
 
 // The two ends agree on how soon each of them reports.

@@ -23,6 +23,8 @@ type Remote struct {
 	Addr netip.AddrPort
 	// Preference is the peer's own, better when higher.
 	Preference uint8
+	// Link is the same for locators of one interface of the peer; zero: unknown.
+	Link uint8
 	// Deprecated locators are used last (draft §3.5).
 	Deprecated bool
 }
@@ -30,8 +32,10 @@ type Remote struct {
 // A Candidate is a legal pair and its place in the order.
 type Candidate struct {
 	Pair Pair
-	// Interface is the index of the interface that has Pair.Local.
+	// Interface is the index of the interface that has Pair.Local, Link the number
+	// of the peer's that has Pair.Remote, zero if that is unknown.
 	Interface uint32
+	Link      uint8
 	// Preference is the sum of both ends' preferences.
 	Preference int
 	// Deprecated says that one end at least is deprecated.
@@ -52,6 +56,7 @@ func Pairs(locals []Local, remotes []Remote) []Candidate {
 				list = append(list, Candidate{
 					Pair:       p,
 					Interface:  l.Interface,
+					Link:       r.Link,
 					Preference: int(l.Preference) + int(r.Preference),
 					Deprecated: l.Deprecated || r.Deprecated,
 				})

@@ -139,6 +139,8 @@ step "staticcheck" go tool staticcheck -checks all ./...
 step "go mod tidy" go mod tidy -diff
 step "build" go build -buildvcs=false ./...
 step "tests: pure, virtual time, real kernel (-race, shuffled)" tests
+step "10,000 faults under virtual time (250 schedules of 40)" \
+	go test -count=1 -timeout 8m -run '^TestRandomFaults$' ./internal/node -seeds 250
 step "coverage of the core" coverage
 step "fuzzing" fuzz
 

@@ -32,6 +32,8 @@ type Resend struct {
 	Term    *Term
 	// Since is relative to the base.
 	Since time.Duration
+	// Limit bounds the bytes; packets that wait go in any case.
+	Limit int
 }
 
 // Register says that datagrams with Tag are for this Context. Session is nil

@@ -41,8 +41,15 @@ func (a *announcement) acked(sequence uint32) {
 // set returns the LocatorSet of what is operational here.
 func (a *announcement) set(c *Context) wire.LocatorSet {
 	s := wire.LocatorSet{Sequence: a.sequence}
+	links := make(map[uint32]uint8) // by interface, counted from 1
 	for _, l := range c.locals {
-		loc := wire.Locator{AddrPort: netip.AddrPortFrom(l.Addr, c.cfg.Port), Preference: l.Preference, Deprecated: l.Deprecated}
+		if links[l.Interface] == 0 {
+			links[l.Interface] = uint8(len(links) + 1)
+		}
+		loc := wire.Locator{
+			AddrPort: netip.AddrPortFrom(l.Addr, c.cfg.Port), Preference: l.Preference, Deprecated: l.Deprecated,
+			Link: links[l.Interface],
+		}
 		if s.Locators.Add(loc) != nil {
 			break // more than fit: the best come first
 		}

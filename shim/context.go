@@ -114,8 +114,9 @@ func (c *Context) instant(stamp int64) time.Time {
 func (c *Context) collect() {
 	active := c.Marks.look()
 	e := detect.Evidence{
-		Active: active,
-		Owed:   earliest(c.instant(c.Marks.owedTCP.Load()), c.instant(c.Marks.owedOther.Load())),
+		Active:  active,
+		Owed:    c.instant(c.Marks.owedOther.Load()),
+		OwedTCP: c.instant(c.Marks.owedTCP.Load()),
 	}
 	if t := c.term; t != nil {
 		segments, others := t.unconfirmed(c.since(c.now))

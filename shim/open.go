@@ -10,7 +10,7 @@ import (
 const (
 	// maxInitiations is how many Opens of ours may be unanswered before the
 	// oldest is forgotten; initiationFor is for how long an answer counts.
-	maxInitiations = 8
+	maxInitiations = 64
 	initiationFor  = 10 * time.Second
 	// rekeyRetry is the wait before an unanswered rekeying Open is repeated.
 	rekeyRetry = time.Second

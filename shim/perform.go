@@ -22,6 +22,9 @@ func (c *Context) perform(acts []detect.Action) {
 			c.duplicate(a.To)
 		case detect.Answered:
 			c.remotes.verify(a.Pair.Remote)
+			if a.Pair == c.second {
+				c.resend(a.Pair, resendAll)
+			}
 		case detect.ResetTimer:
 			if c.term != nil && !a.Before.IsZero() {
 				raise(&c.term.arrivedSent, c.since(a.Before))
@@ -57,24 +60,32 @@ func (c *Context) silentFor() time.Duration {
 // confirmed: an answering end that only acknowledges.
 const maxResendAge = time.Second
 
+// Before a pair has answered, only the oldest packets are sent again over it: what
+// keeps upper layers going, and no burst on a path that may be slow.
+const (
+	resendFirst = 64 << 10
+	resendAll   = 1 << 30
+)
+
 // duplicate sends packets over p too, from the unconfirmed ones on; the zero pair
 // ends it.
 func (c *Context) duplicate(p locator.Pair) {
 	c.second = locator.Pair{}
 	if p.IsValid() && c.remotes.trusted(p.Remote) {
 		c.second = p
-		c.resend(p)
+		c.resend(p, resendFirst)
 	}
 	c.setPath()
 }
 
 // resend sends again over p what may have been lost: all sent since what is known
 // to have arrived, or since there was no pair.
-func (c *Context) resend(p locator.Pair) {
+// limit bounds the bytes.
+func (c *Context) resend(p locator.Pair, limit int) {
 	if !c.sessions.current.usable(c.now) {
 		return
 	}
-	c.do(Resend{Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: c.lostSince()})
+	c.do(Resend{Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: c.lostSince(), Limit: limit})
 }
 
 // lostSince returns since when packets may have been lost.
@@ -91,7 +102,7 @@ func (c *Context) setPrimary(a detect.SetPrimary) {
 	case !a.To.IsValid():
 		c.outageSince = c.lostSince()
 	case a.To != c.second:
-		c.resend(a.To)
+		c.resend(a.To, resendAll)
 	}
 	c.term, c.second = nil, locator.Pair{}
 	if a.To.IsValid() {
@@ -111,8 +122,8 @@ func (c *Context) sendPoll(a detect.SendPoll) {
 	c.event(Event{Kind: kind, Pair: a.Pair})
 	s := c.sessions.forTest(c.now)
 	// Polls fail for ever against a peer that has lost its state. So every other
-	// round opens anew.
-	if s == nil || a.Answer && a.Round%2 == 1 {
+	// round opens anew, unless the peer itself waits for an answer to its Open.
+	if s == nil || a.Answer && a.Round%2 == 1 && s.Used() {
 		if a.Answer {
 			c.sendOpen1(a.Pair, a.ID, false)
 		}
@@ -121,7 +132,8 @@ func (c *Context) sendPoll(a detect.SendPoll) {
 	if s.open2 != nil && !s.Used() {
 		c.send(a.Pair, s.open2)
 	}
-	c.sendFrames(a.Pair, s, c.announce.appendIfDue(c, wirePoll(a).AppendTo(nil)))
+	// What is gone first, so that the answer does not go there.
+	c.sendFrames(a.Pair, s, wirePoll(a).AppendTo(c.announce.appendIfDue(c, nil)))
 }
 
 func wirePoll(a detect.SendPoll) wire.Poll {

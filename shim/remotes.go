@@ -53,7 +53,9 @@ func (r *remotes) announced(s wire.LocatorSet) bool {
 	r.any, r.sequence = true, s.Sequence
 	r.set = r.set[:0]
 	for _, l := range s.Locators.All() {
-		r.set = append(r.set, locator.Remote{Addr: l.AddrPort, Preference: l.Preference, Deprecated: l.Deprecated})
+		r.set = append(r.set, locator.Remote{
+			Addr: l.AddrPort, Preference: l.Preference, Deprecated: l.Deprecated, Link: l.Link,
+		})
 		r.configured = slices.DeleteFunc(r.configured, func(a netip.AddrPort) bool { return a == l.AddrPort })
 		r.fromAfar = slices.DeleteFunc(r.fromAfar, func(a afar) bool { return a.addr == l.AddrPort })
 	}

@@ -71,7 +71,10 @@ func (r *Ring) Push(now time.Duration, pkt []byte, waiting bool) (lost int) {
 func (r *Ring) fits(n int) bool {
 	if r.count == 0 {
 		r.next = 0
-		return n <= len(r.data) || !r.grow()
+		for n > len(r.data) {
+			r.grow() // Push lets nothing in that is longer than the longest ring
+		}
+		return true
 	}
 	if r.count == len(r.records) {
 		return false
@@ -130,11 +133,16 @@ const (
 	waitingAge  = 30 * time.Second
 )
 
+// acknowledgementAge is the same for a pure acknowledgement: the connection may
+// have ended since.
+const acknowledgementAge = 2 * time.Second
+
 // Unconfirmed calls f with what may have to be sent again: the newest pure
-// acknowledgement of each TCP connection; then, oldest first and at most limit
-// bytes, the packets that wait and those pushed after since that t does not know
-// to have arrived. at is when the packet was pushed; it is f's only until it
-// returns. t may be nil: nothing is known.
+// acknowledgement of each TCP connection; then, oldest first, the packets that
+// wait and, at most limit bytes, those pushed after since that t does not know to
+// have arrived. at is when the packet was pushed, zero for acknowledgements, which
+// need not be spaced; the packet is f's only until it returns. t may be nil:
+// nothing is known.
 func (r *Ring) Unconfirmed(t *Term, now, since time.Duration, limit int, f func(at time.Duration, pkt []byte)) {
 	var l latest
 	for i := range r.count {
@@ -147,17 +155,24 @@ func (r *Ring) Unconfirmed(t *Term, now, since time.Duration, limit int, f func(
 		switch {
 		case tcp && !l.newest(i, s):
 		case tcp && s.length == 0:
-			f(rec.at, r.packet(i))
+			if rec.waiting || now-rec.at <= acknowledgementAge {
+				f(0, r.packet(i))
+			}
 		case !tcp && now-rec.at > rec.worth():
 		case rec.waiting, rec.at > since && !(tcp && t.arrived(s)):
 			data = append(data, i)
 		}
 	}
 	for _, i := range data {
-		if limit -= r.record(i).size; limit < 0 {
-			return
+		rec := r.record(i)
+		switch {
+		case rec.waiting:
+		case limit < rec.size:
+			continue
+		default:
+			limit -= rec.size
 		}
-		f(r.record(i).at, r.packet(i))
+		f(rec.at, r.packet(i))
 	}
 }
 

@@ -273,15 +273,22 @@ func unconfirmedModel(list []modelPacket, acked map[uint16]uint32, now, since ti
 		switch {
 		case superseded(list, i):
 		case !p.other && p.length == 0:
-			want = append(want, p) // a pure acknowledgement goes first
+			// A pure acknowledgement goes first, unless its connection may be over.
+			if p.waiting || now-p.at <= acknowledgementAge {
+				p.at = 0
+				want = append(want, p)
+			}
 		case p.other && now-p.at > worth:
 		case p.waiting || p.at > since && !arrived:
 			data = append(data, p)
 		}
 	}
 	for _, p := range data {
-		if limit -= len(p.pkt); limit < 0 {
-			break
+		if !p.waiting && limit < len(p.pkt) {
+			continue
+		}
+		if !p.waiting {
+			limit -= len(p.pkt)
 		}
 		want = append(want, p)
 	}
@@ -310,6 +317,40 @@ func TestUnconfirmedWithoutTerm(t *testing.T) {
 		r.Unconfirmed(term, 0, 0, ringLast, func(time.Duration, []byte) { n++ })
 		if n != 3 {
 			t.Errorf("%d packets, want 3: a FIN is no pure acknowledgement", n)
+		}
+	}
+}
+
+// TestUnconfirmedLimit: the limit is for what is sent again; what waits goes
+// whatever there is of it, for nobody else will send it.
+func TestUnconfirmedLimit(t *testing.T) {
+	var r Ring
+	for i, waiting := range []bool{false, true, false, true, true} {
+		r.Push(time.Duration(i+1), blob(i, 100), waiting)
+	}
+	for limit, want := range map[int][]time.Duration{0: {2, 4, 5}, 99: {2, 4, 5}, 100: {1, 2, 4, 5}, 199: {1, 2, 4, 5}, 200: {1, 2, 3, 4, 5}} {
+		var got []time.Duration
+		r.Unconfirmed(nil, 10, 0, limit, func(at time.Duration, _ []byte) { got = append(got, at) })
+		if !slices.Equal(got, want) {
+			t.Errorf("limit %d: packets of %v, want %v", limit, got, want)
+		}
+	}
+}
+
+// TestRingLongFirst: a ring without packets grows for one that is longer than it.
+func TestRingLongFirst(t *testing.T) {
+	for _, n := range []int{ringFirst, ringFirst + 1, 65575, ringLast / 4} {
+		for _, empty := range []bool{false, true} {
+			var r Ring
+			if empty {
+				r.Push(0, blob(0, 40), true)
+				r.drop()
+				r.waiting = 0
+			}
+			lost := r.Push(time.Second, blob(1, n), false)
+			if lost != 0 || r.Len() != 1 || !bytes.Equal(r.packet(0), blob(1, n)) {
+				t.Errorf("%d bytes: %d lost, %d kept", n, lost, r.Len())
+			}
 		}
 	}
 }

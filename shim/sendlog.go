@@ -21,8 +21,9 @@ type sendLog struct {
 	// head counts the entries ever made; last is an entry for the last packet.
 	head atomic.Uint32
 	last atomic.Uint64
-	// entered is when the last entry was made. It belongs to who adds.
-	entered time.Duration
+	// entered is when the last entry was made, and lastAt when the last packet was
+	// sent. They belong to who adds.
+	entered, lastAt time.Duration
 }
 
 // An entry is a packet number, or a sequence number, and when it was sent, in
@@ -37,7 +38,7 @@ func entryNumber(e uint64) uint32 { return uint32(e >> 32) }
 // entryAt returns when the entry was made, now being at most an hour later.
 func entryAt(e uint64, now time.Duration) time.Duration {
 	age := uint32(now.Microseconds()) - uint32(e)
-	if int32(age) < 0 {
+	if -age < 1<<28 {
 		age = 0 // made after now was read
 	}
 	return now.Truncate(time.Microsecond) - time.Duration(age)*time.Microsecond
@@ -45,13 +46,22 @@ func entryAt(e uint64, now time.Duration) time.Duration {
 
 // add notes that packet number was sent now.
 func (l *sendLog) add(now, grain time.Duration, number uint32) {
-	h := l.head.Load()
-	if h == 0 || now-l.entered >= grain {
+	e := entry(number, now)
+	if l.head.Load() == 0 || now-l.entered >= grain {
+		if l.lastAt > l.entered && now-l.lastAt >= grain {
+			l.enter(l.last.Load()) // a pause: what came before it must not be forgotten
+		}
+		l.enter(e)
 		l.entered = now
-		l.entries[h%logEntries].Store(entry(number, now))
-		l.head.Store(h + 1)
 	}
-	l.last.Store(entry(number, now))
+	l.last.Store(e)
+	l.lastAt = now
+}
+
+func (l *sendLog) enter(e uint64) {
+	h := l.head.Load()
+	l.entries[h%logEntries].Store(e)
+	l.head.Store(h + 1)
 }
 
 // after returns when the first packet was sent after t, zero if none was. It may

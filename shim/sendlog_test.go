@@ -33,8 +33,8 @@ func fillLog(t *rapid.T, grain, gap time.Duration) (l *sendLog, all []logged) {
 	return l, all
 }
 
-// reach is how far back a log looks at least.
-func reach(grain time.Duration) time.Duration { return (logEntries - 1) * grain }
+// reach is how far back a log looks at least: a grain makes two entries at most.
+func reach(grain time.Duration) time.Duration { return logEntries / 2 * grain }
 
 func TestSendLogAfter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -42,7 +42,7 @@ func TestSendLogAfter(t *testing.T) {
 		gap := grain / 2
 		l, all := fillLog(t, grain, gap)
 		last := all[len(all)-1].at
-		now := last + time.Duration(rapid.Int64Range(0, int64(30*time.Minute)).Draw(t, "later"))
+		now := last + time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "later"))
 		limit := last - time.Duration(rapid.Int64Range(-grain.Microseconds(), reach(grain).Microseconds()).Draw(t, "before the last"))*time.Microsecond
 		var want time.Duration // the slow obvious answer
 		for _, x := range all {
@@ -68,7 +68,7 @@ func TestSendLogSent(t *testing.T) {
 		grain := time.Duration(rapid.Int64Range(int64(leastGrain), int64(mostGrain)).Draw(t, "grain"))
 		l, all := fillLog(t, grain, 2*grain)
 		last := all[len(all)-1].at
-		now := last + time.Duration(rapid.Int64Range(0, int64(30*time.Minute)).Draw(t, "later"))
+		now := last + time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "later"))
 		asked := all[rapid.IntRange(0, len(all)-1).Draw(t, "which")]
 		got, ok := l.sent(asked.number, now)
 		if !ok {
@@ -124,5 +124,46 @@ func TestSendLogSameGrain(t *testing.T) {
 	l.add(time.Second+time.Millisecond, mostGrain, 2)
 	if at := l.after(time.Second, time.Second+2*time.Millisecond); at != time.Second+time.Millisecond {
 		t.Errorf("after = %v, want 1.001s", at)
+	}
+}
+
+// TestSendLogPause: what was sent within the grain of an entry is found after a
+// pause too; else the first packet after it would hide that it is unconfirmed.
+func TestSendLogPause(t *testing.T) {
+	var l sendLog
+	for _, at := range []time.Duration{1000, 1005, 1500} {
+		l.add(at*time.Millisecond, mostGrain, uint32(at))
+	}
+	now := 1600 * time.Millisecond
+	for after, want := range map[time.Duration]time.Duration{999: 1000, 1000: 1005, 1004: 1005, 1005: 1500, 1499: 1500, 1500: 0} {
+		if got := l.after(after*time.Millisecond, now); got != want*time.Millisecond {
+			t.Errorf("after(%d ms) = %v, want %d ms", after, got, want)
+		}
+	}
+	for number, want := range map[uint32]time.Duration{1000: 1000, 1004: 1000, 1005: 1005, 1499: 1005, 1500: 1500, 2000: 1500} {
+		if got, ok := l.sent(number, now); !ok || got != want*time.Millisecond {
+			t.Errorf("sent(%d) = %v, %v; want %d ms", number, got, ok, want)
+		}
+	}
+	// Nothing is left behind for the next pause.
+	l.add(2*time.Second, mostGrain, 2000)
+	if got := l.after(1500*time.Millisecond, 3*time.Second); got != 2*time.Second {
+		t.Errorf("after(1500 ms) = %v, want 2s", got)
+	}
+}
+
+// TestSendLogHour: an entry is good for an hour.
+func TestSendLogHour(t *testing.T) {
+	for _, start := range []time.Duration{time.Second, wrapAt - time.Second, wrapAt - 30*time.Minute} {
+		for _, age := range []time.Duration{0, 35 * time.Minute, 36 * time.Minute, 41 * time.Minute, time.Hour} {
+			var l sendLog
+			l.add(start, leastGrain, 1)
+			if got, ok := l.sent(1, start+age); !ok || got != start {
+				t.Errorf("sent %v ago: sent = %v, %v; want %v", age, got, ok, start)
+			}
+			if got := l.after(start-1, start+age); got != start {
+				t.Errorf("sent %v ago: after = %v, want %v", age, got, start)
+			}
+		}
 	}
 }

@@ -48,7 +48,7 @@
 //
 //	1  Params      tag 4, timestamp 8, ciphers 1, report delay 4, report wanted 4
 //	2  LocatorSet  sequence 4, count 1,
-//	               each: family 1, flags 1, preference 1, port 2, address 4 or 16
+//	               each: family 1, flags 1, preference 1, link 1, port 2, address 4 or 16
 //	3  LocatorAck  sequence 4
 //	4  Poll        id 8, flags 1, count 1, each: id 8, held 4
 //	5  Report      tag 4, largest 8, held 4, received 8

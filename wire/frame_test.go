@@ -75,16 +75,16 @@ var frames = []struct {
 	{"locator set", wire.FrameLocatorSet, wire.LocatorSet{
 		Sequence: 0x01020304,
 		Locators: locatorList(
-			wire.Locator{AddrPort: netip.MustParseAddrPort("192.0.2.1:6110"), Preference: 9},
+			wire.Locator{AddrPort: netip.MustParseAddrPort("192.0.2.1:6110"), Preference: 9, Link: 3},
 			wire.Locator{AddrPort: netip.MustParseAddrPort("[2001:db8::1]:258"), Deprecated: true},
 		),
 	}, []byte{
-		2, 0, 35, // type, length
+		2, 0, 37, // type, length
 		1, 2, 3, 4, // sequence
-		2,                // count
-		4, 0, 9, 23, 222, // family, flags, preference, port
+		2,                   // count
+		4, 0, 9, 3, 23, 222, // family, flags, preference, link, port
 		192, 0, 2, 1, // address
-		6, 1, 0, 1, 2, // family, flags: deprecated, preference, port
+		6, 1, 0, 0, 1, 2, // family, flags: deprecated, preference, link, port
 		0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, // address
 	}},
 	{"locator set", wire.FrameLocatorSet, wire.LocatorSet{}, []byte{
@@ -189,7 +189,7 @@ func TestFrameErrors(t *testing.T) {
 		{"locator of no family", wire.FrameLocatorSet, append([]byte{0, 0, 0, 0, 1, 5}, make([]byte, 30)...), wire.ErrAddress,
 			"wire: locator: bad address of family 5"},
 		{"too many locators", wire.FrameLocatorSet,
-			append([]byte{0, 0, 0, 0, 17}, bytes.Repeat([]byte{4, 0, 0, 0, 1, 192, 0, 2, 1}, 17)...), wire.ErrTooLong,
+			append([]byte{0, 0, 0, 0, 17}, bytes.Repeat([]byte{4, 0, 0, 0, 0, 1, 192, 0, 2, 1}, 17)...), wire.ErrTooLong,
 			"wire: locator set too long: at most 16 locators"},
 	}
 	for _, test := range tests {
@@ -207,7 +207,7 @@ func TestFrameUnknownBitsAreIgnored(t *testing.T) {
 	if want := (wire.Poll{ID: 1}); err != nil || poll != want {
 		t.Errorf("poll: %+v, %v", poll, err)
 	}
-	set, err := wire.ParseLocatorSet([]byte{0, 0, 0, 0, 1, 4, 0xfe, 0, 0, 1, 192, 0, 2, 1})
+	set, err := wire.ParseLocatorSet([]byte{0, 0, 0, 0, 1, 4, 0xfe, 0, 0, 0, 1, 192, 0, 2, 1})
 	if err != nil || set.Locators.All()[0].Deprecated {
 		t.Errorf("locator set: %+v, %v", set, err)
 	}

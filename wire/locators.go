@@ -10,11 +10,11 @@ import (
 const MaxLocators = 16
 
 const (
-	locatorSetLen   = 4 + 1         // without locators
-	locatorFixedLen = 1 + 1 + 1 + 2 // without the address
-	flagDeprecated  = 1 << 0        // in a locator's flags
-	familyIPv4      = 4             // in a locator's family
-	familyIPv6      = 6             // likewise
+	locatorSetLen   = 4 + 1             // without locators
+	locatorFixedLen = 1 + 1 + 1 + 1 + 2 // without the address
+	flagDeprecated  = 1 << 0            // in a locator's flags
+	familyIPv4      = 4                 // in a locator's family
+	familyIPv6      = 6                 // likewise
 )
 
 // A Locator is one address of the sender of a LocatorSet.
@@ -25,6 +25,9 @@ type Locator struct {
 	Deprecated bool
 	// Preference is the sender's opinion. The format does not weigh it.
 	Preference uint8
+	// Link is the same for locators of one interface, which are likely to fail
+	// together. Zero: not told.
+	Link uint8
 }
 
 // check returns an error if l can be nobody's locator, or has two spellings.
@@ -46,7 +49,7 @@ func (l Locator) appendTo(b []byte) []byte {
 	if l.Deprecated {
 		flags |= flagDeprecated
 	}
-	b = append(b, family, flags, l.Preference)
+	b = append(b, family, flags, l.Preference, l.Link)
 	b = binary.BigEndian.AppendUint16(b, l.AddrPort.Port())
 	return append(b, l.AddrPort.Addr().AsSlice()...)
 }
@@ -73,7 +76,8 @@ func parseLocator(b []byte) (l Locator, err error) {
 	}
 	l.Deprecated = b[1]&flagDeprecated != 0                               // flags (8)
 	l.Preference = b[2]                                                   // preference (8)
-	l.AddrPort = netip.AddrPortFrom(addr, binary.BigEndian.Uint16(b[3:])) // port (16)
+	l.Link = b[3]                                                         // link (8)
+	l.AddrPort = netip.AddrPortFrom(addr, binary.BigEndian.Uint16(b[4:])) // port (16)
 	return l, l.check()
 }
 

@@ -50,7 +50,7 @@ func locatorSetBody(a netip.AddrPort) []byte {
 	if a.Addr().Is4() {
 		family = 4
 	}
-	b := []byte{0, 0, 0, 1, 1, family, 0, 0, byte(a.Port() >> 8), byte(a.Port())}
+	b := []byte{0, 0, 0, 1, 1, family, 0, 0, 0, byte(a.Port() >> 8), byte(a.Port())}
 	return append(b, a.Addr().AsSlice()...)
 }
 
@@ -59,7 +59,7 @@ func TestListsAreBounded(t *testing.T) {
 	var poll wire.Poll
 	loc := wire.Locator{AddrPort: netip.MustParseAddrPort("[2001:db8::1]:6110")}
 	for i := range wire.MaxLocators {
-		loc.Preference = uint8(i)
+		loc.Preference, loc.Link = uint8(i), uint8(255-i)
 		if err := set.Locators.Add(loc); err != nil {
 			t.Fatal(err)
 		}

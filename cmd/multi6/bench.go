@@ -30,8 +30,10 @@ type benchFlags struct {
 
 func newBenchCmd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "bench COMMAND",
-		Short: "Measure what failing paths do to connections",
+		Use:     "bench COMMAND",
+		Short:   "Measure what failing paths do to connections",
+		Example: `  sudo multi6 bench failover --rtt 20ms --runs 20`,
+		Args:    takes("COMMAND"),
 	}
 	cmd.AddCommand(newBenchFailoverCmd())
 	return cmd

@@ -24,7 +24,7 @@ import (
 const (
 	panelWidth  = 11 * vg.Centimeter
 	panelHeight = 7 * vg.Centimeter
-	headHeight  = 3.9 * vg.Centimeter
+	headHeight  = 3.6 * vg.Centimeter
 	margin      = 0.5 * vg.Centimeter
 )
 

@@ -128,17 +128,18 @@ func (o *opener) transport(now time.Duration, i, size int, tag wire.Tag, pair lo
 func (o *opener) packet(now time.Duration, p *peer, got shim.Opened, i int) shim.Drop {
 	buf := o.bufs[i]
 	pkt := buf[got.From:got.To]
+	var term *shim.Term
+	if path := p.path.Load(); path != nil {
+		term = path.Term
+	}
+	// It has arrived, whatever becomes of it.
+	term.Received(now, &p.context.Marks, pkt)
+	o.node.touch(p)
 	if got.Kind != wire.KindRewritten && o.node.routes.owner(source(pkt)) != p {
 		return shim.DropSource
 	}
 	p.counters.inPackets.Add(1)
 	p.counters.inBytes.Add(uint64(len(pkt)))
-	var term *shim.Term
-	if path := p.path.Load(); path != nil {
-		term = path.Term
-	}
-	term.Received(now, &p.context.Marks, pkt)
-	o.node.touch(p)
 	o.packets = append(o.packets, buf[got.From-tun.WriteHeadroom:got.To])
 	return shim.DropNone
 }

@@ -7,8 +7,6 @@ import (
 )
 
 const (
-	// resendLimit bounds the bytes that are sent again at one failover.
-	resendLimit = 1 << 20
 	// resendPause is the longest that one packet waits for the other.
 	resendPause = time.Millisecond
 	// resendGrain is the least wait between two bursts: Go's timers are not finer.
@@ -47,11 +45,13 @@ func (l *looper) resend(p *peer, a shim.Resend) {
 	after := now - r.began
 	var last time.Duration
 	p.ringMu.Lock()
-	p.ring.Unconfirmed(a.Term, now, a.Since, resendLimit, func(at time.Duration, pkt []byte) {
-		if last > 0 && at > last {
-			after += min(at-last, resendPause)
+	p.ring.Unconfirmed(a.Term, now, a.Since, a.Limit, func(at time.Duration, pkt []byte) {
+		if at > 0 {
+			if last > 0 {
+				after += min(at-last, resendPause)
+			}
+			last = at
 		}
-		last = at
 		r.pending = append(r.pending, resent{after, sealable(pkt)})
 	})
 	p.ring.Sent()

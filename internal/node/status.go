@@ -40,10 +40,12 @@ type PeerStatus struct {
 	Identifier string `json:"identifier"`
 	PublicKey  string `json:"public_key"`
 	// State is that of Figure 2.
-	State     string `json:"state"`
-	Connected bool   `json:"connected"`
-	Primary   *Pair  `json:"primary,omitempty"`
-	Testing   *Pair  `json:"testing,omitempty"`
+	State string `json:"state"`
+	// Connected says that there is, or lately was, something to say to the peer;
+	// not that it answers: see State, and SessionAgeMillis.
+	Connected bool  `json:"connected"`
+	Primary   *Pair `json:"primary,omitempty"`
+	Testing   *Pair `json:"testing,omitempty"`
 	// SendTimer is how long a packet may be unconfirmed before it raises
 	// suspicion.
 	SendTimerMillis  float64      `json:"send_timer_ms"`

@@ -21,7 +21,7 @@ import (
 
 var (
 	firstSeed = flag.Uint64("seed", 1, "first `seed` of the fault schedules under virtual time")
-	seeds     = flag.Int("seeds", 250, "`number` of fault schedules under virtual time")
+	seeds     = flag.Int("seeds", 20, "`number` of fault schedules under virtual time, of 40 faults each")
 )
 
 // A virtual node is a node on memory twins, and the TCP of its applications.
@@ -132,9 +132,6 @@ func (w *world) connect(t *testing.T) (client, server *sim.TCP) {
 func TestRandomFaults(t *testing.T) {
 	const faults, length = 40, 4 * time.Minute
 	n := *seeds
-	if testing.Short() {
-		n = 25
-	}
 	count := 0
 	for seed := *firstSeed; seed < *firstSeed+uint64(n); seed++ {
 		ok := t.Run("", func(t *testing.T) {
@@ -229,7 +226,7 @@ func TestStalls(t *testing.T) {
 		} {
 			t.Run(profile.name+"/"+fault.name, func(t *testing.T) {
 				var stalls []time.Duration
-				for seed := range uint64(10) {
+				for seed := range uint64(3) {
 					synctest.Test(t, func(t *testing.T) {
 						stalls = append(stalls, stall(t, seed, profile.timers, fault.apply))
 					})

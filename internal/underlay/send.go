@@ -42,10 +42,12 @@ func (c *Conn) Send(msgs []Message) (sent int, err error) {
 	o := outboxes.Get().(*outbox)
 	defer outboxes.Put(o)
 	for at := 0; at < len(msgs); {
-		s := c.forPair(msgs[at].Remote.Addr())
+		s := c.forMessage(&msgs[at])
 		if s == nil {
 			msgs[at].Err = syscall.EAFNOSUPPORT
-			err = errors.Join(err, msgs[at].Err)
+			if err == nil {
+				err = msgs[at].Err
+			}
 			at++
 			continue
 		}
@@ -64,10 +66,13 @@ func (c *Conn) Send(msgs []Message) (sent int, err error) {
 // the first message not taken.
 func (o *outbox) gather(s *socket, msgs []Message, at int) int {
 	o.runs = o.runs[:0]
-	for at < len(msgs) && len(o.runs) < maxRuns && msgs[at].Remote.Addr().Is6() == s.is6 {
+	for at < len(msgs) && len(o.runs) < maxRuns && s.takes(&msgs[at]) {
 		r := run{first: at, count: 1}
-		if s.segment && msgs[at].Segment == 0 {
+		if s.segment.Load() && msgs[at].Segment == 0 {
 			r.count = runLength(msgs[at:])
+		}
+		for k := range r.count {
+			msgs[at+k].Err = nil
 		}
 		o.put(s, msgs, len(o.runs), r)
 		o.runs = append(o.runs, r)
@@ -117,6 +122,16 @@ func (o *outbox) put(s *socket, msgs []Message, i int, r run) {
 	m.N = 0
 }
 
+// cannotSegment reports whether err says that the device does not do UDP_SEGMENT
+// (EIO: no checksum offload), and remembers it.
+func (s *socket) cannotSegment(err error) bool {
+	if !errors.Is(err, unix.EIO) {
+		return false
+	}
+	s.segment.Store(false)
+	return true
+}
+
 // flush hands the runs to the kernel. A run that fails does not hold up others;
 // one that fails for its segments is sent again one datagram at a time.
 func (o *outbox) flush(s *socket, msgs []Message) (sent int, err error) {
@@ -134,7 +149,7 @@ func (o *outbox) flush(s *socket, msgs []Message) (sent int, err error) {
 		switch {
 		case errors.Is(werr, syscall.EINTR):
 			continue
-		case r.count > 1 && (errors.Is(werr, unix.EIO) || errors.Is(werr, unix.EMSGSIZE) || errors.Is(werr, unix.EINVAL)):
+		case r.count > 1 && (s.cannotSegment(werr) || errors.Is(werr, unix.EMSGSIZE) || errors.Is(werr, unix.EINVAL)):
 			n, werr = o.single(s, msgs, r)
 			sent += n
 		default:

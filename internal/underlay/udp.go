@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/net/ipv4"
@@ -33,8 +33,8 @@ type socket struct {
 	udp   *net.UDPConn
 	batch batchConn
 	is6   bool
-	// segment says that the kernel takes UDP_SEGMENT.
-	segment bool
+	// segment says that the kernel and the devices take UDP_SEGMENT.
+	segment atomic.Bool
 }
 
 // Listen binds port on all addresses of both families in the network namespace
@@ -77,7 +77,7 @@ func listen(network string, port uint16) (*socket, error) {
 	} else {
 		s.batch = ipv4.NewPacketConn(pc)
 	}
-	s.segment = s.offload()
+	s.segment.Store(s.offload())
 	return s, nil
 }
 
@@ -139,10 +139,21 @@ func (c *Conn) Receivers() []*Receiver {
 	return rs
 }
 
-// forPair returns the socket for a remote address, nil if there is none.
-func (c *Conn) forPair(remote netip.Addr) *socket {
-	if remote.Is4() {
-		return c.v4
+// forMessage returns the socket that can send m, nil if there is none.
+func (c *Conn) forMessage(m *Message) *socket {
+	for _, s := range []*socket{c.v6, c.v4} {
+		if s != nil && s.takes(m) {
+			return s
+		}
 	}
-	return c.v6
+	return nil
+}
+
+// takes reports whether both ends of m are of the socket's family.
+func (s *socket) takes(m *Message) bool {
+	remote, local := m.Remote.Addr(), m.Local
+	if s.is6 {
+		return remote.Is6() && !remote.Is4In6() && (!local.IsValid() || local.Is6() && !local.Is4In6())
+	}
+	return remote.Is4() && (!local.IsValid() || local.Is4())
 }

@@ -302,13 +302,18 @@ func TestSendErrors(t *testing.T) {
 		{"no such interface", func(m *underlay.Message) { m.Interface = 99999 }, []error{syscall.ENODEV, syscall.EADDRNOTAVAIL, syscall.EINVAL}},
 		{
 			"an IPv4 source for an IPv6 destination", func(m *underlay.Message) { m.Local = e.lab.A.Addr4(0) },
-			[]error{syscall.EADDRNOTAVAIL, syscall.EINVAL, syscall.ENETUNREACH},
+			[]error{syscall.EAFNOSUPPORT},
 		},
+		{
+			"an IPv6 source for an IPv4 destination", func(m *underlay.Message) { m.Remote = netip.AddrPortFrom(e.lab.B.Addr4(0), port) },
+			[]error{syscall.EAFNOSUPPORT},
+		},
+		{"no destination", func(m *underlay.Message) { m.Remote = netip.AddrPort{} }, []error{syscall.EAFNOSUPPORT}},
 		{
 			"an IPv4-mapped destination", func(m *underlay.Message) {
 				mapped := netip.AddrFrom16(e.lab.B.Addr4(0).As16())
 				m.Local, m.Remote = netip.Addr{}, netip.AddrPortFrom(mapped, port)
-			}, []error{syscall.ENETUNREACH, syscall.EINVAL, syscall.EAFNOSUPPORT},
+			}, []error{syscall.EAFNOSUPPORT},
 		},
 	} {
 		for _, segments := range []bool{true, false} {
@@ -356,6 +361,99 @@ func isOne(err error, want []error) bool {
 		}
 	}
 	return false
+}
+
+// TestNoFamily: a message that no socket can send is marked, wherever it stands,
+// and Send comes to its end.
+func TestNoFamily(t *testing.T) {
+	c, err := underlay.Listen(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	to4, to6 := netip.MustParseAddrPort("127.0.0.1:9"), netip.MustParseAddrPort("[::1]:9")
+	mapped := netip.AddrFrom16(to4.Addr().As16())
+	bad := []underlay.Message{
+		{},
+		{Local: to4.Addr()},
+		{Local: to6.Addr()},
+		{Remote: to4, Local: to6.Addr()},
+		{Remote: to6, Local: to4.Addr()},
+		{Remote: netip.AddrPortFrom(mapped, 9)},
+		{Remote: netip.AddrPortFrom(mapped, 9), Local: to4.Addr()},
+		{Remote: to4, Local: mapped},
+		{Remote: to6, Local: mapped},
+	}
+	for i := range bad {
+		bad[i].Buf = []byte("x")
+	}
+	type result struct {
+		sent int
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		sent, err := c.Send(bad)
+		done <- result{sent, err}
+	}()
+	select {
+	case r := <-done:
+		if r.sent != 0 || !errors.Is(r.err, syscall.EAFNOSUPPORT) {
+			t.Errorf("sent %d, %v; want none and EAFNOSUPPORT", r.sent, r.err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("Send goes on for ever")
+	}
+	for i := range bad {
+		if !errors.Is(bad[i].Err, syscall.EAFNOSUPPORT) {
+			t.Errorf("message %d, %v to %v: %v, want EAFNOSUPPORT", i, bad[i].Local, bad[i].Remote, bad[i].Err)
+		}
+	}
+}
+
+// TestOldErrIsCleared: Err tells of this Send alone, in a run or alone.
+func TestOldErrIsCleared(t *testing.T) {
+	e := newEnds(t)
+	for _, segments := range []bool{true, false} {
+		if !segments {
+			e.a.WithoutSegments()
+		}
+		var msgs []underlay.Message
+		for i := range 6 {
+			is6 := i < 4
+			msgs = append(msgs, underlay.Message{
+				Buf: numbered(i, 300), Local: addr(e.lab.A, is6, 0), Remote: netip.AddrPortFrom(addr(e.lab.B, is6, 0), port), Err: syscall.EIO,
+			})
+		}
+		e.send(t, msgs...)
+		for i := range msgs {
+			if msgs[i].Err != nil {
+				t.Errorf("segments=%v: message %d: %v", segments, i, msgs[i].Err)
+			}
+			e.next(t)
+		}
+	}
+}
+
+// TestSegmentsGivenUp: the first run that a device cannot cut is the last; any
+// other error says nothing of the device.
+func TestSegmentsGivenUp(t *testing.T) {
+	c, err := underlay.Listen(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if !c.Segments() {
+		t.Skip("this kernel has no UDP_SEGMENT")
+	}
+	for _, err := range []error{syscall.EINVAL, syscall.EMSGSIZE, syscall.ENETUNREACH} {
+		if c.CannotSegment(err) || !c.Segments() {
+			t.Errorf("given up after %v", err)
+		}
+	}
+	if !c.CannotSegment(os.NewSyscallError("sendmmsg", syscall.EIO)) || c.Segments() {
+		t.Error("not given up after EIO")
+	}
 }
 
 // TestRunTooLong: a run of which each datagram is too long is marked in full.
