@@ -72,7 +72,7 @@ func TestProfiles(t *testing.T) {
 		}
 	}
 	if REAP.sendTimer(rtt{20 * ms, ms}, 0) != 15*time.Second {
-		t.Error("REAP's Send Timeout is 15 s (RFC 5534 §8)")
+		t.Error("REAP's Send Timeout is 15 s (RFC 5534 §7)")
 	}
 }
 

@@ -44,7 +44,8 @@ type Context struct {
 	term    *Term
 	// seen is the confirmation of term that the machine was last told.
 	seen int64
-	// outageSince is, without a term, since when packets may have been lost.
+	// outageSince is, at the end of the last term, since when packets may have been
+	// lost.
 	outageSince time.Duration
 	// last is the pair that last was primary.
 	last locator.Pair
@@ -242,10 +243,12 @@ func (c *Context) setPath() {
 
 func (c *Context) hop(p locator.Pair) Hop { return Hop{Pair: p, Interface: c.interfaces[p]} }
 
-// newTerm begins a term with what the session has come to.
+// newTerm begins a term with what the session has come to, and what is known to
+// have arrived before.
 func (c *Context) newTerm() {
 	c.seen = 0
 	c.term = &Term{session: c.sessions.current, startedAt: c.now}
+	raise(&c.term.arrivedSent, c.outageSince)
 	if s := c.sessions.current; s != nil {
 		c.term.first = s.next.Load()
 	}

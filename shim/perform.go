@@ -98,12 +98,10 @@ func (c *Context) lostSince() time.Duration {
 
 // setPrimary starts a new term.
 func (c *Context) setPrimary(a detect.SetPrimary) {
-	switch {
-	case !a.To.IsValid():
-		c.outageSince = c.lostSince()
-	case a.To != c.second:
+	if a.To.IsValid() && a.To != c.second {
 		c.resend(a.To, resendAll)
 	}
+	c.outageSince = c.lostSince()
 	c.term, c.second = nil, locator.Pair{}
 	if a.To.IsValid() {
 		c.last = a.To

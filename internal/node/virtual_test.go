@@ -21,7 +21,7 @@ import (
 
 var (
 	firstSeed = flag.Uint64("seed", 1, "first `seed` of the fault schedules under virtual time")
-	seeds     = flag.Int("seeds", 20, "`number` of fault schedules under virtual time, of 40 faults each")
+	seeds     = flag.Int("seeds", 10, "`number` of fault schedules under virtual time, of 40 faults each")
 )
 
 // A virtual node is a node on memory twins, and the TCP of its applications.
@@ -226,7 +226,7 @@ func TestStalls(t *testing.T) {
 		} {
 			t.Run(profile.name+"/"+fault.name, func(t *testing.T) {
 				var stalls []time.Duration
-				for seed := range uint64(3) {
+				for seed := range uint64(2) {
 					synctest.Test(t, func(t *testing.T) {
 						stalls = append(stalls, stall(t, seed, profile.timers, fault.apply))
 					})
