@@ -131,8 +131,8 @@ func (m *Machine) deleteUnderTest(now time.Time, primary bool, gone func(locator
 // testOK is called when an answer has shown that p works in our direction, by a
 // Poll sent at that time.
 func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []Action) []Action {
-	if p == m.primary {
-		m.answeredAt = now
+	if p == m.primary && sent.After(m.answeredAt) {
+		m.answeredAt = sent
 	}
 	if !m.connected || m.state == PrimaryOperational {
 		return acts

@@ -40,7 +40,8 @@ type Machine struct {
 	checkAt, reportAt, lookAt time.Time
 	// notBefore is until when nothing is judged, since the owner came late.
 	notBefore time.Time
-	// answeredAt is when a Poll on the primary was last answered.
+	// answeredAt is when the primary was last found to work by a test, or the
+	// latest Poll was sent on it that was answered since.
 	answeredAt time.Time
 	// alarms counts suspicions in a row that a test disproved and no upper
 	// layer did.

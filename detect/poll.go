@@ -153,7 +153,9 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if !m.current(s) {
 			continue // it may have failed since
 		}
-		p.tested(now, true)
+		if s.at.After(p.testedAt) {
+			p.tested(s.at, true)
+		}
 		// If several are shown to work, the primary is left least gladly.
 		if !best.pair.IsValid() || s.pair == m.primary {
 			best = s

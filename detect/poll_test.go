@@ -30,6 +30,18 @@ func TestOldAnswerAloneDoesNotEndDoubt(t *testing.T) {
 	h.wantState(TestingPrimary, "A1→B1", "A1→B1")
 }
 
+// Nor does it vouch for the primary when the peer looks for a new one: the answer
+// would go over a pair that may be dead.
+func TestOldAnswerDoesNotVouchForPrimary(t *testing.T) {
+	h := answeredOn(t, "A1→B1", "A2→B2")
+	h.hear("A1→B1", true)
+	h.expect("Answer A1→B1")
+	old := h.last
+	h.ignore().after(3 * time.Second).answered(old)
+	h.ignore().hear("A2→B2", true)
+	h.expect("primary operational, peer poll: testing primary", "Send test A2→B2", "Duplicate on A2→B2")
+}
+
 // A late answer to an earlier Poll of the same search counts (DESIGN §7), but
 // not for ever, and only once.
 func TestLateAnswer(t *testing.T) {
