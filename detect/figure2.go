@@ -248,7 +248,8 @@ func (m *Machine) suspect(now time.Time, cause Event, acts []Action) []Action {
 func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, before time.Time, acts []Action) []Action {
 	cause := m.explore.cause
 	if p != m.primary {
-		m.alarms = 0
+		// What was sent before may be lost on either.
+		m.alarms, before = 0, time.Time{}
 	}
 	acts = m.use(p, Reason{cause, evidence}, acts)
 	acts = m.duplicate(locator.Pair{}, acts)
