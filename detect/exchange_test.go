@@ -139,7 +139,7 @@ func TestFailureUnderTraffic(t *testing.T) {
 	}
 }
 
-// A path that comes back is found without an Add pair (FIGURES.md, reading 2).
+// A path that comes back is found without an Add pair (an extension, see the package comment).
 func TestAllPathsDeadForAWhile(t *testing.T) {
 	for talkers, talking := range map[string][2]bool{"nobody talks": {}, "A talks": {true, false}, "both talk": {true, true}} {
 		t.Run(talkers, func(t *testing.T) {

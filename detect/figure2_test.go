@@ -190,7 +190,7 @@ var figure2 = []struct {
 		NoPrimary, "none", "none",
 	},
 	{
-		// Reading 1 of FIGURES.md.
+		// The drawing has no such edge; else a deleted pair would stay under test.
 		TestingPrimary, DeletePair, "not Last",
 		func(t tb) *harness { return testingOn(t, "A1→B1", "A2→B2") },
 		func(h *harness) { h.candidates("A2→B2") },
@@ -289,7 +289,7 @@ var figure2 = []struct {
 		NoPrimary, "none", "none",
 	},
 	{
-		// Reading 2 of FIGURES.md.
+		// An extension: what failed is tested again.
 		NoPrimary, Retry, "the back-off is over",
 		func(t tb) *harness { return noPrimaryOf(t, "A1→B1", "A2→B2") },
 		(*harness).fire,
@@ -367,8 +367,8 @@ var figure2 = []struct {
 		PrimaryOperational, "A1→B1", "none",
 	},
 	{
-		// DESIGN §7: "The answer to a Poll goes out on the answerer's own
-		// primary or, if that is in doubt, in its own exploration."
+		// The answer to a Poll goes out on the answerer's own primary or, if that
+		// is in doubt, in its own exploration.
 		PrimaryOperational, PeerPoll, "lately answered, over another pair",
 		func(t tb) *harness { return answeredOn(t, "A1→B1", "A2→B2") },
 		func(h *harness) { h.hear("A2→B2", true) },
@@ -574,7 +574,7 @@ func TestSendError(t *testing.T) {
 	h.expect()
 }
 
-// Make before break (DESIGN §7): the old primary carries data until the wanted
+// Make before break : the old primary carries data until the wanted
 // pair is shown to work.
 func TestPolicyChangeMakesBeforeItBreaks(t *testing.T) {
 	h := operationalOn(t, "A1→B1", "A2→B2")

@@ -42,7 +42,7 @@ func TestOldAnswerDoesNotVouchForPrimary(t *testing.T) {
 	h.expect("primary operational, peer poll: testing primary", "Send test A2→B2", "Duplicate on A2→B2")
 }
 
-// A late answer to an earlier Poll of the same search counts (DESIGN §7), but
+// A late answer to an earlier Poll of the same search counts, but
 // not for ever, and only once.
 func TestLateAnswer(t *testing.T) {
 	h := testingOn(t, "A1→B1", "A2→B2")
@@ -157,7 +157,7 @@ func TestHandleAnswer(t *testing.T) {
 }
 
 // A Poll over a pair that is not known is answered on the primary, if there is
-// one (DESIGN §6: a candidate locator is used only after it was tested).
+// one (it is used only after it was tested).
 func TestPollOverUnknownPair(t *testing.T) {
 	h := operationalOn(t, "A1→B1")
 	h.feedback(0)

@@ -74,7 +74,7 @@ const demandForgotten = 5 * time.Minute
 // counts, so it only sets how soon the next pair has its turn.
 const pollCeiling = time.Second
 
-// sendTimer returns how long a packet may stay unconfirmed (DESIGN §7): the
+// sendTimer returns how long a packet may stay unconfirmed: the
 // round-trip time, four times its variation but at least the margin, and, where
 // only a Report can confirm it, the peer's report delay.
 func (t Timers) sendTimer(r rtt, peerReport time.Duration) time.Duration {

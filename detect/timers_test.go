@@ -192,7 +192,7 @@ func TestOutageWithoutDemandIsForgotten(t *testing.T) {
 	}
 }
 
-// "New information (Add, ..., the peer's Poll, ...) resets it" (DESIGN §7).
+// "New information (Add, ..., the peer's Poll, ...) resets it".
 func TestNewsResetBackoff(t *testing.T) {
 	news := map[string]func(h *harness){
 		"add pair, no primary":  func(h *harness) { h.candidates("A1→B1", "A2→B2", "A3→B3") },
@@ -353,7 +353,7 @@ func TestReportAndSuspicionAtOnce(t *testing.T) {
 }
 
 // A loop that wakes late has not read what came in meanwhile: silence proves
-// nothing until a margin later (DESIGN §7: a starved CPU must not condemn a
+// nothing until a margin later (a starved CPU must not condemn a
 // path), however often the machine is asked until then.
 func TestLateWake(t *testing.T) {
 	h := operationalOn(t, "A1→B1")

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +41,7 @@ nodes moved to another path, and how long the connections stalled. DIR/demo.svg
 shows the throughput over time, DIR/demo.json holds everything measured.
 
 The exit code is 1 if a byte is lost or wrong, a connection breaks, or a stall
-lasts longer than 10 s.`,
+lasts longer than 10 s. The verdict MISS says that one lasted longer than 1 s.`,
 		Example: `  sudo multi6 demo
   sudo multi6 demo --fault blackhole --repeat 10 --rtt 1ms --out /tmp`,
 		Args: takes(),
@@ -52,7 +50,7 @@ lasts longer than 10 s.`,
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := interruptible(cmd.Context())
 			defer stop()
 			// A second Ctrl-C ends the program at once; the kernel then kills the
 			// daemons and takes the namespaces away.

@@ -145,7 +145,9 @@ func (b *bench) withDaemons(ctx context.Context) (err error) {
 		return b.cells(ctx)
 	})
 	if err != nil && b.LogDir != "" {
-		err = errors.Join(err, duo.KeepLogs(b.LogDir, "bench-"))
+		if ctx.Err() == nil {
+			err = errors.Join(err, duo.KeepLogs(b.LogDir, "bench-"))
+		}
 	}
 	return err
 }

@@ -30,6 +30,27 @@ func (v *validator) addressing(c *Config, f rawFile) {
 	for i, p := range f.peers {
 		c.Peers[i].Locators = v.locators(p.locators)
 	}
+	for _, p := range f.peers {
+		v.pathsOutside(p.routes, c.Peers)
+	}
+}
+
+// pathsOutside reports routes that would lead packets to a peer's locators, which
+// are our own, into the TUN again.
+func (v *validator) pathsOutside(routes list, peers []Peer) {
+	for _, t := range routes.all {
+		p, err := netip.ParsePrefix(t.s)
+		if err != nil {
+			continue // reported already
+		}
+		for _, peer := range peers {
+			if i := slices.IndexFunc(peer.Locators, func(l netip.AddrPort) bool { return p.Contains(l.Addr()) }); i >= 0 {
+				v.report(t.at, "route %s holds the locator %s of peer %s, which is reached outside of the TUN; write narrower routes",
+					quote(t.s), peer.Locators[i].Addr(), quote(peer.Name))
+				break
+			}
+		}
+	}
 }
 
 // host returns the prefix that holds a alone.

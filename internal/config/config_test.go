@@ -92,7 +92,7 @@ locators = [
 	"[2001:db8::1]:7000", "2001:db8::2", "[2001:db8::3]", # a comment
 	"192.0.2.1:7001", "192.0.2.1", "fe80::1",
 ]
-routes = ["10.98.0.0/16", "0.0.0.0/0", "::/0"]
+routes = ["10.98.0.0/16", "10.64.0.0/10", "fd97::/16"]
 
 [[peer]]
 public_key = "` + cPublic.String() + `"
@@ -117,7 +117,7 @@ locators = []
 			PresharedKey: sharedKey,
 			Locators: addrPorts("[2001:db8::1]:7000", "[2001:db8::2]:6110", "[2001:db8::3]:6110",
 				"192.0.2.1:7001", "192.0.2.1:6110", "[fe80::1]:6110"),
-			Routes: prefixes("10.98.0.0/16", "0.0.0.0/0", "::/0"),
+			Routes: prefixes("10.98.0.0/16", "10.64.0.0/10", "fd97::/16"),
 		}, {
 			Name:      cPublic.Short(),
 			PublicKey: cPublic,

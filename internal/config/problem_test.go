@@ -208,6 +208,8 @@ func peerTests() []problemTest {
 		}},
 		{"locator is the identifier", withPeer(`locators = ["` + b + `"]`), []string{
 			`4:13: locator "` + b + `" is an inner address of peer "` + bPublic.Short() + `"; write an address that the network itself routes to the peer`}},
+		{"route holds a locator", withPeer("routes = [\"2001:db8::/32\"]\nlocators = [\"192.0.2.1\", \"2001:db8::1\"]"), []string{
+			`4:11: route "2001:db8::/32" holds the locator 2001:db8::1 of peer "` + bPublic.Short() + `", which is reached outside of the TUN; write narrower routes`}},
 		{"locator is a route", withPeer("routes = [\"10.0.0.2/32\"]\nlocators = [\"10.0.0.2\"]"), []string{
 			`5:13: locator "10.0.0.2" is an inner address of peer "` + bPublic.Short() + `"; write an address that the network itself routes to the peer`}},
 

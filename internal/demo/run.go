@@ -95,7 +95,9 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 	r.Duo = rig.NewDuo(l, rig.NewClock(), dir)
 	err = r.Duo.Run(ctx, r.Executable, r.Profile, r.run)
 	if err != nil || r.result != nil && r.result.Verdict != verdictOK {
-		err = errors.Join(err, r.keepLogs())
+		if ctx.Err() == nil {
+			err = errors.Join(err, r.keepLogs())
+		}
 	}
 	return r.result, err
 }

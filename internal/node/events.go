@@ -81,8 +81,11 @@ func (l *looper) event(p *peer, e shim.Event) {
 	case shim.EventState:
 		x.State, x.From = e.To.String(), e.From.String()
 		x.SilentMillis = float64(e.SilentFor.Microseconds()) / 1000
-		if e.To == detect.NoPrimary {
-			level = slog.LevelWarn
+		switch {
+		case e.To == detect.PrimaryOperational:
+			p.down = false
+		case e.To == detect.NoPrimary && !p.down && e.Cause != detect.Disconnect.String():
+			p.down, level = true, slog.LevelWarn
 		}
 	case shim.EventSwitch:
 		level = slog.LevelInfo

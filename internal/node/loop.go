@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -11,8 +12,9 @@ import (
 	"github.com/multi6/multi6/wire"
 )
 
-// loop owns all contexts until ctx ends. Then it tells the peers.
-func (n *Node) loop(ctx context.Context) {
+// loop owns all contexts until ctx ends, or the interface is lost. Then it tells
+// the peers.
+func (n *Node) loop(ctx context.Context) error {
 	l := &looper{Node: n, sealer: n.newSealer(), opener: n.newOpener(1)}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -23,13 +25,16 @@ func (n *Node) loop(ctx context.Context) {
 		case d := <-n.control:
 			l.datagram(d)
 		case facts := <-n.edges.Facts:
-			l.facts(facts)
+			if err := l.facts(facts); err != nil {
+				l.goodbye()
+				return err
+			}
 		case f := <-n.calls:
 			f(time.Now())
 		case <-timer.C:
 		case <-ctx.Done():
 			l.goodbye()
-			return
+			return nil
 		}
 		l.expire()
 		timer.Stop()
@@ -46,6 +51,8 @@ type looper struct {
 	opener *opener
 	acts   []shim.Action
 	locals []locator.Local
+	// ownSeen says that our identifier is on the host.
+	ownSeen bool
 }
 
 // expire lets every context act whose deadline has come. Time that the loop
@@ -144,8 +151,16 @@ func (l *looper) open(now time.Time, d datagram) shim.Drop {
 	return drop
 }
 
-// facts takes in what the host has for addresses now.
-func (l *looper) facts(facts []locator.Fact) {
+// facts takes in what the host has for addresses now. It is an error if our own
+// identifier was among them and is gone: with it go addresses and routes, and
+// applications would talk to nobody.
+func (l *looper) facts(facts []locator.Fact) error {
+	own := l.cfg.Identity.Public.Identifier()
+	here := slices.ContainsFunc(facts, func(f locator.Fact) bool { return f.Addr == own })
+	if l.ownSeen && !here {
+		return fmt.Errorf("interface %s was removed or set down, and its addresses are gone: run it again", l.cfg.Name)
+	}
+	l.ownSeen = here
 	for _, c := range l.table.Update(facts) {
 		l.publish(Event{Kind: "locator", At: time.Now(), Locator: c.Addr.String(), State: stateName(c.To), Cause: c.Reason})
 		why := []any{"address", c.Addr.String(), "interface", c.Fact.Name, "state", stateName(c.To)}
@@ -156,13 +171,14 @@ func (l *looper) facts(facts []locator.Fact) {
 	}
 	locals := l.table.Operational()
 	if slices.Equal(locals, l.locals) {
-		return
+		return nil
 	}
 	l.locals = locals
 	for _, p := range l.peers {
 		l.acts = p.context.SetLocals(time.Now(), locals, l.acts[:0])
 		l.perform(p)
 	}
+	return nil
 }
 
 // goodbye tells the peers that this node ends.

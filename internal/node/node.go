@@ -131,9 +131,9 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	g.Go(func() error {
 		defer close(n.done)
-		n.loop(ctx)
+		err := n.loop(ctx)
 		// The readers end because their edges close.
-		return errors.Join(n.edges.Device.Close(), n.edges.Underlay.Close())
+		return errors.Join(err, n.edges.Device.Close(), n.edges.Underlay.Close())
 	})
 	return g.Wait()
 }

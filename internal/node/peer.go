@@ -33,6 +33,8 @@ type peer struct {
 	deadline  time.Time
 	heapIndex int
 	resender  resender
+	// down says that no pair has worked since that was logged.
+	down bool
 	// releaseAt is when the ring's memory goes, if the peer stays quiet.
 	releaseAt time.Time
 }
