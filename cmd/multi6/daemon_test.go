@@ -33,7 +33,7 @@ func newLab(t *testing.T) *lab.Lab {
 		if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
 			t.Fatal("needs root, and MULTI6_REQUIRE_ROOT is set")
 		}
-		t.Skip("needs root")
+		t.Skip("the kernel tier needs root")
 	}
 	l, err := lab.New(lab.Config{})
 	must(t, err)

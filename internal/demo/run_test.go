@@ -26,7 +26,7 @@ func needRoot(t *testing.T) {
 	if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
 		t.Fatal("needs root, and MULTI6_REQUIRE_ROOT is set")
 	}
-	t.Skip("needs root")
+	t.Skip("the kernel tier needs root")
 }
 
 // program builds the program under test.

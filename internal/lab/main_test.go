@@ -37,7 +37,7 @@ func needRoot(t testing.TB) {
 	if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
 		t.Fatal("needs root, and MULTI6_REQUIRE_ROOT is set")
 	}
-	t.Skip("needs root")
+	t.Skip("the kernel tier needs root")
 }
 
 func newLab(t testing.TB, c lab.Config) *lab.Lab {

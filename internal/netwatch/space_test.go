@@ -64,7 +64,7 @@ func needRoot(t *testing.T) {
 	if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
 		t.Fatal("root is required")
 	}
-	t.Skip("needs root")
+	t.Skip("the kernel tier needs root")
 }
 
 func (l *lab) must(err error) {
