@@ -49,15 +49,16 @@ func wantOrder(t *testing.T, got []Candidate, want ...string) {
 }
 
 func TestPairsEmpty(t *testing.T) {
-	wantOrder(t, Pairs(nil, nil))
-	wantOrder(t, Pairs([]Local{local("192.0.2.1", 0)}, nil))
-	wantOrder(t, Pairs([]Local{local("192.0.2.1", 0)}, []Remote{remote("2001:db8::1", 0)}))
+	wantOrder(t, Pairs(nil, nil, Order{}))
+	wantOrder(t, Pairs([]Local{local("192.0.2.1", 0)}, nil, Order{}))
+	wantOrder(t, Pairs([]Local{local("192.0.2.1", 0)}, []Remote{remote("2001:db8::1", 0)}, Order{}))
 }
 
 func TestPairsOneClass(t *testing.T) {
 	got := Pairs(
 		[]Local{local("192.0.2.1", 0), local("2001:db8:1::1", 0), local("fe80::1", 0)},
 		[]Remote{remote("198.51.100.1", 0), remote("2001:db8:9::1", 0), remote("2001:db8:1::2", 0), remote("fe80::2", 0)},
+		Order{},
 	)
 	wantOrder(t, got,
 		"0: 2001:db8:1::1 → 2001:db8:1::2",
@@ -73,6 +74,7 @@ func TestPairsClasses(t *testing.T) {
 	got := Pairs(
 		[]Local{old, local("2001:db8:1::1", 0), local("192.0.2.1", 3)},
 		[]Remote{remote("2001:db8:2::1", 1), remote("2001:db8:2::2", 0), remote("198.51.100.1", 1), remote("198.51.100.2", 0)},
+		Order{},
 	)
 	wantOrder(t, got,
 		"0: 192.0.2.1 → 198.51.100.1", // 4: the user's wish overrules IPv6 first
@@ -93,7 +95,7 @@ func TestPairsClasses(t *testing.T) {
 func TestPairsDeprecatedRemote(t *testing.T) {
 	old := remote("198.51.100.1", 9)
 	old.Deprecated = true
-	got := Pairs([]Local{local("192.0.2.1", 0)}, []Remote{old, remote("198.51.100.2", 0)})
+	got := Pairs([]Local{local("192.0.2.1", 0)}, []Remote{old, remote("198.51.100.2", 0)}, Order{})
 	wantOrder(t, got, "0: 192.0.2.1 → 198.51.100.2", "1: 192.0.2.1 → 198.51.100.1")
 }
 
@@ -101,6 +103,7 @@ func TestPairsRepeatedLocator(t *testing.T) {
 	got := Pairs(
 		[]Local{local("192.0.2.1", 0)},
 		[]Remote{remote("198.51.100.1", 1), remote("198.51.100.1", 5), remote("198.51.100.2", 3)},
+		Order{},
 	)
 	wantOrder(t, got, "0: 192.0.2.1 → 198.51.100.1", "1: 192.0.2.1 → 198.51.100.2")
 }
@@ -110,7 +113,7 @@ func TestPairsPorts(t *testing.T) {
 	other, nowhere := r, r
 	other.Addr = netip.AddrPortFrom(r.Addr.Addr(), 7000)
 	nowhere.Addr = netip.AddrPortFrom(r.Addr.Addr(), 0)
-	wantOrder(t, Pairs([]Local{local("192.0.2.1", 0)}, []Remote{other, nowhere, r}),
+	wantOrder(t, Pairs([]Local{local("192.0.2.1", 0)}, []Remote{other, nowhere, r}, Order{}),
 		"0: 192.0.2.1 → 198.51.100.1", "0: 192.0.2.1 → 198.51.100.1:7000")
 }
 
@@ -137,10 +140,10 @@ func TestPairsProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		locals := rapid.SliceOfN(anyLocal, 0, 6).Draw(t, "locals")
 		remotes := rapid.SliceOfN(anyRemote, 0, 6).Draw(t, "remotes")
-		got := Pairs(locals, remotes)
+		got := Pairs(locals, remotes, Order{})
 
 		seed := rapid.Uint64().Draw(t, "seed")
-		if diff := cmp.Diff(got, Pairs(shuffled(locals, seed), shuffled(remotes, seed+1)), addrs); diff != "" {
+		if diff := cmp.Diff(got, Pairs(shuffled(locals, seed), shuffled(remotes, seed+1), Order{}), addrs); diff != "" {
 			t.Fatalf("depends on the order of the input:\n%s", diff)
 		}
 		seen := make(map[Pair]bool)

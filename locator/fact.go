@@ -13,6 +13,13 @@ type Fact struct {
 	Interface uint32
 	// Name is the name of that interface.
 	Name string
+	// Bits is the length of the on-link prefix, in bits; zero: not known.
+	Bits int
+	// MTU is that of the interface, in bytes; zero: not known.
+	MTU int
+	// Tunnel says that the interface is one end of a tunnel by its kind, whatever
+	// its name.
+	Tunnel bool
 	// Up says that the interface is administratively up and has carrier.
 	Up bool
 	// RouterReachable is false only if the interface has default routers of

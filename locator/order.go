@@ -67,8 +67,8 @@ func byLabel(a, b Candidate) int { return falseFirst(!a.Pair.sameLabel(), !b.Pai
 // end; this puts native IPv6 before IPv4.
 func byPrecedence(a, b Candidate) int {
 	return cmp.Compare(
-		lookup(b.Pair.Remote.Addr()).precedence,
-		lookup(a.Pair.Remote.Addr()).precedence)
+		lookup(b.Pair.Remote.Addr()).Precedence,
+		lookup(a.Pair.Remote.Addr()).Precedence)
 }
 
 // byScope: RFC 6724 §6 rule 8: prefer the smaller scope. Link-local and global
@@ -117,18 +117,19 @@ func commonPrefix(a, b netip.Addr) int {
 	return 0
 }
 
-// A policyRow is a row of the RFC 6724 policy table.
-type policyRow struct {
-	prefix            netip.Prefix
-	precedence, label int
+// A PolicyRow is a row of the RFC 6724 policy table (§2.1). IPv4 addresses are
+// written as such, or as ::ffff:0:0/96 and longer.
+type PolicyRow struct {
+	Prefix            netip.Prefix
+	Precedence, Label int
 }
 
 // ipv4Row is the row ::ffff:0:0/96 of RFC 6724 §2.1, which stands for IPv4.
-var ipv4Row = policyRow{netip.MustParsePrefix("0.0.0.0/0"), 35, 4}
+var ipv4Row = PolicyRow{netip.MustParsePrefix("0.0.0.0/0"), 35, 4}
 
 // policyTable is the default table of RFC 6724 §2.1 for IPv6, longest prefix
 // first, so that the first match is the best.
-var policyTable = [...]policyRow{
+var policyTable = [...]PolicyRow{
 	{netip.MustParsePrefix("::1/128"), 50, 0},
 	{netip.MustParsePrefix("::/96"), 1, 3},
 	{netip.MustParsePrefix("2001::/32"), 5, 5},
@@ -140,9 +141,9 @@ var policyTable = [...]policyRow{
 }
 
 // lookup returns a's row of the policy table.
-func lookup(a netip.Addr) policyRow {
+func lookup(a netip.Addr) PolicyRow {
 	for _, row := range policyTable {
-		if row.prefix.Contains(a) {
+		if row.Prefix.Contains(a) {
 			return row
 		}
 	}
@@ -150,4 +151,4 @@ func lookup(a netip.Addr) policyRow {
 }
 
 // sameLabel reports whether both ends of p have one label.
-func (p Pair) sameLabel() bool { return lookup(p.Local).label == lookup(p.Remote.Addr()).label }
+func (p Pair) sameLabel() bool { return lookup(p.Local).Label == lookup(p.Remote.Addr()).Label }

@@ -115,8 +115,8 @@ func TestPolicyTable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		row := lookup(netip.MustParseAddr(tt.addr))
-		if row.precedence != tt.precedence || row.label != tt.label {
-			t.Errorf("%s: %d, %d; want %d, %d", tt.addr, row.precedence, row.label, tt.precedence, tt.label)
+		if row.Precedence != tt.precedence || row.Label != tt.label {
+			t.Errorf("%s: %d, %d; want %d, %d", tt.addr, row.Precedence, row.Label, tt.precedence, tt.label)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package locator
 
 import (
 	"fmt"
+	"net/netip"
 	"path"
 )
 
@@ -14,15 +15,24 @@ type Policy struct {
 	Allow []string
 	// Deny names interfaces whose addresses are no locators, whatever Allow says.
 	Deny []string
-	// Preferences gives preferences to interfaces; the first match counts.
-	Preferences []Preference
+	// Rules say what locators are worth; the first that matches counts.
+	Rules []Rule
 }
 
-// A Preference sets the preference of the interfaces that match Pattern.
-type Preference struct {
-	Pattern string
-	// Value is better when higher. Interfaces without one have zero.
-	Value uint8
+// DefaultPreference is the preference of locators that no rule matches.
+const DefaultPreference = 100
+
+// A Rule says what the locators are worth that are on an interface which matches
+// Interface, and within Prefix.
+type Rule struct {
+	// Interface is a pattern; empty: any.
+	Interface string
+	// Prefix may be zero: any.
+	Prefix netip.Prefix
+	// Preference is better when higher; see DefaultPreference.
+	Preference uint8
+	// Metered says that they cost by the byte.
+	Metered bool
 }
 
 // DefaultDeny returns the names under which loopback, tunnels and bridges of
@@ -41,8 +51,8 @@ func DefaultPolicy() Policy { return Policy{Deny: DefaultDeny()} }
 // matches nothing.
 func (p Policy) Validate() error {
 	patterns := append(append([]string(nil), p.Allow...), p.Deny...)
-	for _, pr := range p.Preferences {
-		patterns = append(patterns, pr.Pattern)
+	for _, r := range p.Rules {
+		patterns = append(patterns, r.Interface)
 	}
 	for _, pat := range patterns {
 		if _, err := path.Match(pat, ""); err != nil {
@@ -57,14 +67,19 @@ func (p Policy) Denied(name string) bool {
 	return matchAny(p.Deny, name) || len(p.Allow) > 0 && !matchAny(p.Allow, name)
 }
 
-// Preference returns the preference of the interface called name.
-func (p Policy) Preference(name string) uint8 {
-	for _, pr := range p.Preferences {
-		if match(pr.Pattern, name) {
-			return pr.Value
+// Rule returns the rule that f's address falls under: the first that matches, or
+// one that has DefaultPreference.
+func (p Policy) Rule(f Fact) Rule {
+	for _, r := range p.Rules {
+		if r.matches(f) {
+			return r
 		}
 	}
-	return 0
+	return Rule{Preference: DefaultPreference}
+}
+
+func (r Rule) matches(f Fact) bool {
+	return (r.Interface == "" || match(r.Interface, f.Name)) && (!r.Prefix.IsValid() || r.Prefix.Contains(f.Addr))
 }
 
 func matchAny(patterns []string, name string) bool {

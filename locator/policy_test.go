@@ -1,6 +1,9 @@
 package locator
 
-import "testing"
+import (
+	"net/netip"
+	"testing"
+)
 
 func TestPolicyDenied(t *testing.T) {
 	tests := []struct {
@@ -47,7 +50,7 @@ func TestPolicyValidate(t *testing.T) {
 	for _, p := range []Policy{
 		{Allow: []string{"eth["}},
 		{Deny: []string{"ok", `bad\`}},
-		{Preferences: []Preference{{Pattern: "[]", Value: 1}}},
+		{Rules: []Rule{{Interface: "[]"}}},
 	} {
 		if p.Validate() == nil {
 			t.Errorf("%+v passes", p)
@@ -55,11 +58,24 @@ func TestPolicyValidate(t *testing.T) {
 	}
 }
 
-func TestPolicyPreference(t *testing.T) {
-	p := Policy{Preferences: []Preference{{"eth0", 9}, {"eth*", 5}}}
-	for name, want := range map[string]uint8{"eth0": 9, "eth1": 5, "wlan0": 0} {
-		if got := p.Preference(name); got != want {
-			t.Errorf("%s: %d, want %d", name, got, want)
+func TestPolicyRule(t *testing.T) {
+	p := Policy{Rules: []Rule{
+		{Interface: "eth0", Preference: 9}, {Prefix: netip.MustParsePrefix("2001:db8::/32"), Preference: 3},
+		{Interface: "eth*", Preference: 5, Metered: true},
+	}}
+	for _, tt := range []struct {
+		name, addr string
+		preference uint8
+		metered    bool
+	}{
+		{"eth0", "2001:db8::1", 9, false},
+		{"eth1", "2001:db8::1", 3, false},
+		{"eth1", "192.0.2.1", 5, true},
+		{"wlan0", "192.0.2.1", DefaultPreference, false},
+	} {
+		r := p.Rule(Fact{Name: tt.name, Addr: netip.MustParseAddr(tt.addr)})
+		if r.Preference != tt.preference || r.Metered != tt.metered {
+			t.Errorf("%s on %s: %+v", tt.addr, tt.name, r)
 		}
 	}
 }

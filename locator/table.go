@@ -87,10 +87,14 @@ func (t *Table) Operational() []Local {
 	var locals []Local
 	for _, e := range t.Entries() {
 		if e.State == Operational {
+			rule := t.policy.Rule(e.Fact)
 			locals = append(locals, Local{
 				Addr:       e.Fact.Addr,
 				Interface:  e.Fact.Interface,
-				Preference: t.policy.Preference(e.Fact.Name),
+				Bits:       e.Fact.Bits,
+				Temporary:  e.Fact.Temporary,
+				Preference: rule.Preference,
+				Metered:    rule.Metered,
 				Deprecated: e.Fact.last(),
 			})
 		}

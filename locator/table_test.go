@@ -52,7 +52,7 @@ func TestTableLife(t *testing.T) {
 }
 
 func TestTableViews(t *testing.T) {
-	tb := NewTable(Policy{Deny: []string{"wg*"}, Preferences: []Preference{{"eth*", 7}}})
+	tb := NewTable(Policy{Deny: []string{"wg*"}, Rules: []Rule{{Interface: "eth*", Preference: 7}}})
 	optimistic := fact("2001:db8::2").with(func(f *Fact) { f.Tentative, f.Optimistic, f.Name, f.Interface = true, true, "wan", 9 })
 	down := fact("2001:db8::3").with(func(f *Fact) { f.Up = false })
 	denied := fact("2001:db8::4").with(func(f *Fact) { f.Name = "wg0" })
@@ -60,7 +60,7 @@ func TestTableViews(t *testing.T) {
 
 	wantLocals := []Local{
 		{Addr: netip.MustParseAddr("2001:db8::1"), Interface: 2, Preference: 7},
-		{Addr: netip.MustParseAddr("2001:db8::2"), Interface: 9, Deprecated: true},
+		{Addr: netip.MustParseAddr("2001:db8::2"), Interface: 9, Preference: DefaultPreference, Deprecated: true},
 	}
 	if diff := cmp.Diff(wantLocals, tb.Operational(), addrs); diff != "" {
 		t.Errorf("operational (-want +got):\n%s", diff)

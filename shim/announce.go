@@ -47,7 +47,7 @@ func (a *announcement) set(c *Context) wire.LocatorSet {
 			links[l.Interface] = uint8(len(links) + 1)
 		}
 		loc := wire.Locator{
-			AddrPort: netip.AddrPortFrom(l.Addr, c.cfg.Port), Preference: l.Preference, Deprecated: l.Deprecated,
+			AddrPort: netip.AddrPortFrom(l.Addr, c.cfg.Port), Preference: l.Preference, Deprecated: l.Deprecated, Metered: l.Metered,
 			Link: links[l.Interface],
 		}
 		if s.Locators.Add(loc) != nil {

@@ -23,6 +23,8 @@ type Config struct {
 	// Ciphers are those this end can use.
 	Ciphers wire.Ciphers
 	Timers  detect.Timers
+	// Order says which pairs are legal, and in what order to try them.
+	Order locator.Order
 	// Random yields unpredictable bytes; it must not fail.
 	Random io.Reader
 	// NewTag returns a tag that no other context of the node uses.
@@ -182,9 +184,16 @@ func (c *Context) SetLocals(now time.Time, locals []locator.Local, acts []Action
 	return c.leave()
 }
 
+// HandleRoutes takes in that what Config.Order.Routable says may have changed.
+func (c *Context) HandleRoutes(now time.Time, acts []Action) []Action {
+	c.enter(now, acts)
+	c.setCandidates()
+	return c.leave()
+}
+
 // setCandidates makes the pairs anew and tells the machine.
 func (c *Context) setCandidates() {
-	cs := locator.Pairs(c.locals, c.remotes.list())
+	cs := locator.Pairs(c.locals, c.remotes.list(), c.cfg.Order)
 	c.interfaces = make(map[locator.Pair]uint32, len(cs))
 	for _, x := range cs {
 		c.interfaces[x.Pair] = x.Interface

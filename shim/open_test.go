@@ -49,6 +49,7 @@ func TestOpenMessageByMessage(t *testing.T) {
 	want := remotesOf(localsB)
 	for i := range want {
 		want[i].Link = uint8(i + 1) // each on an interface of its own
+		want[i].Preference = 0      // as A was told
 	}
 	if !slices.Equal(a.c.remotes.list(), want) {
 		t.Errorf("A knows B's locators as %v", a.c.remotes.list())
@@ -92,7 +93,7 @@ func TestOpenMessageByMessage(t *testing.T) {
 
 func remotesOf(as []netip.Addr) (out []locator.Remote) {
 	for _, a := range ports(as) {
-		out = append(out, locator.Remote{Addr: a})
+		out = append(out, locator.Remote{Addr: a, Preference: locator.DefaultPreference, Vouched: true})
 	}
 	return out
 }

@@ -51,10 +51,12 @@ func (r *remotes) announced(s wire.LocatorSet) bool {
 		return false
 	}
 	r.any, r.sequence = true, s.Sequence
+	known := r.list()
 	r.set = r.set[:0]
 	for _, l := range s.Locators.All() {
+		vouched := slices.ContainsFunc(known, func(k locator.Remote) bool { return k.Addr == l.AddrPort && k.Vouched })
 		r.set = append(r.set, locator.Remote{
-			Addr: l.AddrPort, Preference: l.Preference, Deprecated: l.Deprecated, Link: l.Link,
+			Addr: l.AddrPort, Preference: l.Preference, Deprecated: l.Deprecated, Metered: l.Metered, Link: l.Link, Vouched: vouched,
 		})
 		r.configured = slices.DeleteFunc(r.configured, func(a netip.AddrPort) bool { return a == l.AddrPort })
 		r.fromAfar = slices.DeleteFunc(r.fromAfar, func(a afar) bool { return a.addr == l.AddrPort })
@@ -118,10 +120,10 @@ func (r *remotes) verify(a netip.AddrPort) {
 func (r *remotes) list() []locator.Remote {
 	l := slices.Clone(r.set)
 	for _, a := range r.configured {
-		l = append(l, locator.Remote{Addr: a})
+		l = append(l, locator.Remote{Addr: a, Preference: locator.DefaultPreference, Vouched: true})
 	}
 	for _, a := range r.fromAfar {
-		l = append(l, locator.Remote{Addr: a.addr})
+		l = append(l, locator.Remote{Addr: a.addr, Preference: locator.DefaultPreference, Vouched: a.verified})
 	}
 	return l
 }

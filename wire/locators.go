@@ -13,6 +13,7 @@ const (
 	locatorSetLen   = 4 + 1             // without locators
 	locatorFixedLen = 1 + 1 + 1 + 1 + 2 // without the address
 	flagDeprecated  = 1 << 0            // in a locator's flags
+	flagMetered     = 1 << 1            // likewise
 	familyIPv4      = 4                 // in a locator's family
 	familyIPv6      = 6                 // likewise
 )
@@ -23,6 +24,8 @@ type Locator struct {
 	AddrPort netip.AddrPort
 	// Deprecated says that others are better used (RFC 4862 §5.5.4).
 	Deprecated bool
+	// Metered says that it costs by the byte.
+	Metered bool
 	// Preference is the sender's opinion. The format does not weigh it.
 	Preference uint8
 	// Link is the same for locators of one interface, which are likely to fail
@@ -48,6 +51,9 @@ func (l Locator) appendTo(b []byte) []byte {
 	}
 	if l.Deprecated {
 		flags |= flagDeprecated
+	}
+	if l.Metered {
+		flags |= flagMetered
 	}
 	b = append(b, family, flags, l.Preference, l.Link)
 	b = binary.BigEndian.AppendUint16(b, l.AddrPort.Port())
@@ -75,6 +81,7 @@ func parseLocator(b []byte) (l Locator, err error) {
 		return l, fmt.Errorf("wire: locator: %w of family %d", ErrAddress, b[0])
 	}
 	l.Deprecated = b[1]&flagDeprecated != 0                               // flags (8)
+	l.Metered = b[1]&flagMetered != 0                                     // likewise
 	l.Preference = b[2]                                                   // preference (8)
 	l.Link = b[3]                                                         // link (8)
 	l.AddrPort = netip.AddrPortFrom(addr, binary.BigEndian.Uint16(b[4:])) // port (16)

@@ -27,6 +27,9 @@ type Config struct {
 	Timers  detect.Timers
 	Ciphers wire.Ciphers
 	Policy  locator.Policy
+	// Order says which pairs are legal, and in what order to try them. Routable
+	// is Edges'.
+	Order locator.Order
 	// Addresses are this node's inner addresses besides its identifier.
 	Addresses []netip.Prefix
 	Peers     []Peer
@@ -61,6 +64,11 @@ type Edges struct {
 	Underlay  io.Closer
 	// Facts yields snapshots of the host's addresses.
 	Facts <-chan []locator.Fact
+	// RouteNews rings when what Routable says may have changed. It may be nil.
+	RouteNews <-chan struct{}
+	// Routable reports whether there is a route from a local locator to a remote
+	// one. Nil: always.
+	Routable func(l locator.Local, remote netip.Addr) bool
 	// Random yields unpredictable bytes and never fails.
 	Random io.Reader
 	// Log may be nil.

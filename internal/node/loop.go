@@ -29,6 +29,8 @@ func (n *Node) loop(ctx context.Context) error {
 				l.goodbye()
 				return err
 			}
+		case <-n.edges.RouteNews:
+			l.routeNews()
 		case f := <-n.calls:
 			f(time.Now())
 		case <-timer.C:
@@ -179,6 +181,15 @@ func (l *looper) facts(facts []locator.Fact) error {
 		l.perform(p)
 	}
 	return nil
+}
+
+// routeNews has every context ask anew which pairs have a route.
+func (l *looper) routeNews() {
+	now := time.Now()
+	for _, p := range l.peers {
+		l.acts = p.context.HandleRoutes(now, l.acts[:0])
+		l.perform(p)
+	}
 }
 
 // goodbye tells the peers that this node ends.

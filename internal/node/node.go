@@ -96,9 +96,11 @@ func New(cfg Config, e Edges) (*Node, error) {
 
 func (n *Node) addPeer(p Peer) {
 	q := &peer{Peer: p, identifier: p.Key.Identifier()}
+	order := n.cfg.Order
+	order.Routable = n.edges.Routable
 	q.context = shim.New(shim.Config{
 		Identity: n.cfg.Identity, Peer: p.Key, PresharedKey: p.PresharedKey, Locators: p.Locators,
-		Port: n.cfg.Port, Ciphers: n.cfg.Ciphers, Timers: n.cfg.Timers,
+		Port: n.cfg.Port, Ciphers: n.cfg.Ciphers, Timers: n.cfg.Timers, Order: order,
 		Random: n.edges.Random, NewTag: n.newTag, Base: n.base,
 	}, n.base)
 	q.heapIndex = -1
