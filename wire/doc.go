@@ -53,6 +53,10 @@
 //	4  Poll        id 8, flags 1, count 1, each: id 8, held 4
 //	5  Report      tag 4, largest 8, held 4, received 8
 //	6  Close       reason 1
+//	7  Addresses   family 1, source: port 2, address 4 or 16, destination: likewise
+//	8  Echo        id 8, after 4
+//	9  EchoReply   id 8
+//	10 Policy      report delay 4
 //
 // Durations travel as whole microseconds in 32 bits, saturating.
 //

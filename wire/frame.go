@@ -21,6 +21,10 @@ const (
 	FramePoll       FrameType = 4
 	FrameReport     FrameType = 5
 	FrameClose      FrameType = 6
+	FrameAddresses  FrameType = 7
+	FrameEcho       FrameType = 8
+	FrameEchoReply  FrameType = 9
+	FramePolicy     FrameType = 10
 )
 
 // String returns the name of the frame.
@@ -40,6 +44,14 @@ func (t FrameType) String() string {
 		return "report"
 	case FrameClose:
 		return "close"
+	case FrameAddresses:
+		return "addresses"
+	case FrameEcho:
+		return "echo"
+	case FrameEchoReply:
+		return "echo reply"
+	case FramePolicy:
+		return "policy"
 	}
 	return fmt.Sprintf("unknown (%d)", uint8(t))
 }

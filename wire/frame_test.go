@@ -33,6 +33,14 @@ func parseFrame(typ wire.FrameType, body []byte) (frame, error) {
 		return wire.ParseReport(body)
 	case wire.FrameClose:
 		return wire.ParseClose(body)
+	case wire.FrameAddresses:
+		return wire.ParseAddresses(body)
+	case wire.FrameEcho:
+		return wire.ParseEcho(body)
+	case wire.FrameEchoReply:
+		return wire.ParseEchoReply(body)
+	case wire.FramePolicy:
+		return wire.ParsePolicy(body)
 	}
 	return nil, errors.New("no such frame")
 }
@@ -75,14 +83,14 @@ var frames = []struct {
 	{"locator set", wire.FrameLocatorSet, wire.LocatorSet{
 		Sequence: 0x01020304,
 		Locators: locatorList(
-			wire.Locator{AddrPort: netip.MustParseAddrPort("192.0.2.1:6110"), Preference: 9, Link: 3},
+			wire.Locator{AddrPort: netip.MustParseAddrPort("192.0.2.1:6110"), Preference: 9, Link: 3, Metered: true},
 			wire.Locator{AddrPort: netip.MustParseAddrPort("[2001:db8::1]:258"), Deprecated: true},
 		),
 	}, []byte{
 		2, 0, 37, // type, length
 		1, 2, 3, 4, // sequence
 		2,                   // count
-		4, 0, 9, 3, 23, 222, // family, flags, preference, link, port
+		4, 2, 9, 3, 23, 222, // family, flags: metered, preference, link, port
 		192, 0, 2, 1, // address
 		6, 1, 0, 0, 1, 2, // family, flags: deprecated, preference, link, port
 		0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, // address
@@ -103,12 +111,12 @@ var frames = []struct {
 		0, // count
 	}},
 	{"poll", wire.FramePoll, wire.Poll{
-		ID: 5, Move: true,
+		ID: 5, Move: true, Wish: true,
 		OK: okList(wire.OK{ID: 4, Held: 258 * time.Microsecond}, wire.OK{ID: 1 << 63}),
 	}, []byte{
 		4, 0, 34, // type, length
 		0, 0, 0, 0, 0, 0, 0, 5, // id
-		2,                      // flags: move
+		6,                      // flags: move, wish
 		2,                      // count
 		0, 0, 0, 0, 0, 0, 0, 4, // id
 		0, 0, 1, 2, // held, µs
@@ -127,6 +135,35 @@ var frames = []struct {
 	{"close", wire.FrameClose, wire.Close{Reason: 200}, []byte{
 		6, 0, 1, // type, length
 		200, // reason
+	}},
+	{"addresses", wire.FrameAddresses, wire.Addresses{
+		Source: netip.MustParseAddrPort("192.0.2.1:6110"), Destination: netip.MustParseAddrPort("198.51.100.2:258"),
+	}, []byte{
+		7, 0, 13, // type, length
+		4,                     // family
+		23, 222, 192, 0, 2, 1, // source: port, address
+		1, 2, 198, 51, 100, 2, // destination: port, address
+	}},
+	{"addresses", wire.FrameAddresses, wire.Addresses{
+		Source: netip.MustParseAddrPort("[2001:db8::1]:1"), Destination: netip.MustParseAddrPort("[2001:db8::2]:2"),
+	}, []byte{
+		7, 0, 37, // type, length
+		6,                                                                // family
+		0, 1, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, // source: port, address
+		0, 2, 0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, // destination: port, address
+	}},
+	{"echo", wire.FrameEcho, wire.Echo{ID: 0x0102030405060708, After: time.Second}, []byte{
+		8, 0, 12, // type, length
+		1, 2, 3, 4, 5, 6, 7, 8, // id
+		0, 0x0f, 0x42, 0x40, // after, µs
+	}},
+	{"echo reply", wire.FrameEchoReply, wire.EchoReply{ID: 0x0102030405060708}, []byte{
+		9, 0, 8, // type, length
+		1, 2, 3, 4, 5, 6, 7, 8, // id
+	}},
+	{"policy", wire.FramePolicy, wire.Policy{ReportDelay: 25 * time.Millisecond}, []byte{
+		10, 0, 4, // type, length
+		0, 0, 0x61, 0xa8, // report delay, µs
 	}},
 }
 
@@ -188,6 +225,13 @@ func TestFrameErrors(t *testing.T) {
 		{"report without tag", wire.FrameReport, make([]byte, 24), wire.ErrTag, "wire: report: bad tag 0x0"},
 		{"locator of no family", wire.FrameLocatorSet, append([]byte{0, 0, 0, 0, 1, 5}, make([]byte, 30)...), wire.ErrAddress,
 			"wire: locator: bad address of family 5"},
+		{"addresses of no family", wire.FrameAddresses, append([]byte{5}, make([]byte, 40)...), wire.ErrAddress,
+			"wire: addresses: bad address of family 5"},
+		{"addresses without port", wire.FrameAddresses, []byte{4, 0, 0, 192, 0, 2, 1, 0, 1, 192, 0, 2, 2}, wire.ErrAddress,
+			"wire: locator: bad address 192.0.2.1:0"},
+		{"mapped addresses", wire.FrameAddresses,
+			append([]byte{6, 0, 1}, append(make([]byte, 10), 0xff, 0xff, 192, 0, 2, 1, 0, 1, 0x20, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)...), wire.ErrAddress,
+			"wire: locator: bad address [::ffff:192.0.2.1]:1"},
 		{"too many locators", wire.FrameLocatorSet,
 			append([]byte{0, 0, 0, 0, 17}, bytes.Repeat([]byte{4, 0, 0, 0, 0, 1, 192, 0, 2, 1}, 17)...), wire.ErrTooLong,
 			"wire: locator set too long: at most 16 locators"},
@@ -203,11 +247,11 @@ func TestFrameErrors(t *testing.T) {
 }
 
 func TestFrameUnknownBitsAreIgnored(t *testing.T) {
-	poll, err := wire.ParsePoll([]byte{0, 0, 0, 0, 0, 0, 0, 1, 0xfc, 0})
+	poll, err := wire.ParsePoll([]byte{0, 0, 0, 0, 0, 0, 0, 1, 0xf8, 0})
 	if want := (wire.Poll{ID: 1}); err != nil || poll != want {
 		t.Errorf("poll: %+v, %v", poll, err)
 	}
-	set, err := wire.ParseLocatorSet([]byte{0, 0, 0, 0, 1, 4, 0xfe, 0, 0, 0, 1, 192, 0, 2, 1})
+	set, err := wire.ParseLocatorSet([]byte{0, 0, 0, 0, 1, 4, 0xfc, 0, 0, 0, 1, 192, 0, 2, 1})
 	if err != nil || set.Locators.All()[0].Deprecated {
 		t.Errorf("locator set: %+v, %v", set, err)
 	}

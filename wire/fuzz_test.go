@@ -75,7 +75,7 @@ func FuzzFrames(f *testing.F) {
 			if len(rest) >= len(fs) {
 				t.Fatal("no progress")
 			}
-			for typ := range wire.FrameClose + 1 {
+			for typ := range wire.FramePolicy + 1 {
 				checkFrame(t, typ, body)
 			}
 			_ = typ.String()

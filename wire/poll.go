@@ -14,6 +14,7 @@ const (
 	okLen      = 8 + 4
 	flagAnswer = 1 << 0 // in a Poll's flags
 	flagMove   = 1 << 1 // likewise
+	flagWish   = 1 << 2 // likewise
 )
 
 // An OK names a Poll that came (draft §5.4).
@@ -53,6 +54,9 @@ type Poll struct {
 	Answer bool
 	// Move: the sender looks for a new primary pair.
 	Move bool
+	// Wish: the sender's user wants the peer to send over the reverse of the pair,
+	// too.
+	Wish bool
 	// OK names the peer's Polls that came lately.
 	OK OKList
 }
@@ -66,6 +70,7 @@ func ParsePoll(b []byte) (Poll, error) {
 		ID:     binary.BigEndian.Uint64(b), // id (64)
 		Answer: b[8]&flagAnswer != 0,       // flags (8)
 		Move:   b[8]&flagMove != 0,
+		Wish:   b[8]&flagWish != 0,
 	}
 	count := int(b[9]) // count (8)
 	if err := checkLen("poll", b, pollLen+count*okLen); err != nil {
@@ -92,6 +97,9 @@ func (p Poll) AppendTo(b []byte) []byte {
 	}
 	if p.Move {
 		flags |= flagMove
+	}
+	if p.Wish {
+		flags |= flagWish
 	}
 	b = appendFrameHeader(b, FramePoll, p.Len()-FrameHeaderLen)
 	b = binary.BigEndian.AppendUint64(b, p.ID)
