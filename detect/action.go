@@ -20,6 +20,8 @@ type SendPoll struct {
 	Answer bool
 	// Move says that the sender looks for a new primary pair.
 	Move bool
+	// Wish says that the peer is asked to send over the reverse of the pair.
+	Wish bool
 	// Round counts the passes over all pairs since the last success, from 0.
 	Round int
 	// OK lists the Polls lately received, newest first. The slice is the

@@ -22,6 +22,9 @@ type exploration struct {
 	// Policy change is for.
 	failed failure
 	wanted locator.Pair
+	// climbs says that wanted is of a better class, so that others of better
+	// classes will do; pins that it is to stay.
+	climbs, pins bool
 	// round counts the passes over all pairs since the last success or news.
 	round int
 	// testing is the pair under test; id names its Poll. deadline is when the next
@@ -194,8 +197,9 @@ func (m *Machine) sendTest(now time.Time, k locator.Pair, acts []Action) []Actio
 	x := &m.explore
 	x.testing, x.sentAt = k, now
 	x.deadline = now.Add(m.pollTimer(k))
-	poll := m.poll(now, k, true, true)
-	poll.Round = x.round
+	// Who only wishes another pair does not ask the peer to look for one.
+	poll := m.poll(now, k, true, x.cause != PolicyChange)
+	poll.Round, poll.Wish = x.round, k == m.wish
 	x.id = poll.ID
 	acts = append(acts, poll)
 	if x.carries {

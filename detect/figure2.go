@@ -28,6 +28,17 @@ func (m *Machine) Connect(now time.Time, want locator.Pair, acts []Action) []Act
 	return m.begin(now, Connect, want, false, acts)
 }
 
+// ConnectQuietly is Connect without demand: if no pair answers, that is all.
+func (m *Machine) ConnectQuietly(now time.Time, want locator.Pair, acts []Action) []Action {
+	if m.connected {
+		return acts
+	}
+	demand := m.demand
+	acts = m.Connect(now, want, acts)
+	m.demand = demand
+	return acts
+}
+
 // Connected reports whether the machine has left its start.
 func (m *Machine) Connected() bool { return m.connected }
 
@@ -41,7 +52,7 @@ func (m *Machine) Disconnect(now time.Time, acts []Action) []Action {
 	m.connected = false
 	m.explore.stop()
 	m.polls = polls{}
-	acts = m.use(locator.Pair{}, Reason{Disconnect, Disconnect}, acts)
+	acts = m.use(now, locator.Pair{}, Reason{Disconnect, Disconnect}, acts)
 	acts = m.duplicate(locator.Pair{}, acts)
 	return m.set(NoPrimary, Disconnect, locator.Pair{}, acts)
 }
@@ -53,6 +64,7 @@ func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Ac
 	m.pairs = make(map[locator.Pair]*pair, len(cs))
 	m.order = m.order[:0]
 	var added locator.Pair
+	deprecated := false // the primary has become so
 	for i, c := range cs {
 		p := old[c.Pair]
 		if p == nil {
@@ -61,7 +73,9 @@ func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Ac
 				added = c.Pair
 			}
 		}
-		p.class, p.index, p.iface, p.link = c.Class, i, c.Interface, c.Link
+		p.class, p.index, p.iface, p.link, p.metered = c.Class, i, c.Interface, c.Link, c.Metered
+		deprecated = deprecated || c.Pair == m.primary && c.Deprecated && !p.deprecated
+		p.deprecated = c.Deprecated
 		m.pairs[c.Pair] = p
 		m.order = append(m.order, c.Pair)
 	}
@@ -72,6 +86,9 @@ func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Ac
 	acts = m.deletePair(now, old, acts)
 	if added.IsValid() {
 		acts = m.addPair(now, added, acts)
+	}
+	if deprecated && m.state == PrimaryOperational {
+		return m.leaveDeprecated(now, acts)
 	}
 	return acts
 }
@@ -92,7 +109,7 @@ func (m *Machine) deletePair(now time.Time, old map[locator.Pair]*pair, acts []A
 	primary := gone(m.primary)
 	if primary {
 		m.explore.failed = failureOf(m.primary, old[m.primary])
-		acts = m.use(locator.Pair{}, Reason{DeletePair, DeletePair}, acts)
+		acts = m.use(now, locator.Pair{}, Reason{DeletePair, DeletePair}, acts)
 	}
 	switch {
 	case m.state == PrimaryOperational && primary:
@@ -173,7 +190,7 @@ func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts [
 	switch {
 	case m.state == PrimaryOperational:
 		return append(acts, ResetTimer{})
-	case m.state == TestingPrimary && !(x.cause == PolicyChange && x.testing == x.wanted):
+	case m.state == TestingPrimary && (x.cause != PolicyChange || x.testing == m.primary):
 		if x.cause == Timer || x.cause == ICMP {
 			m.stats.FalseAlarms++
 		}
@@ -195,7 +212,11 @@ func (m *Machine) testFail(now time.Time, acts []Action) []Action {
 // tryNext tests the next pair, or gives up if the last one was the Last. A primary
 // in doubt may yet answer.
 func (m *Machine) tryNext(now time.Time, e Event, acts []Action) []Action {
-	if next := m.next(now); next.IsValid() {
+	next := m.next(now)
+	if m.explore.cause == PolicyChange && m.stays(next) {
+		next = m.primary
+	}
+	if next.IsValid() {
 		return m.sendTest(now, next, acts)
 	}
 	if x := &m.explore; x.doubt {
@@ -203,6 +224,13 @@ func (m *Machine) tryNext(now time.Time, e Event, acts []Action) []Action {
 		return acts
 	}
 	return m.giveUp(now, e, acts)
+}
+
+// stays reports whether the primary, which another pair was to replace by Policy
+// change, has its turn before next: that is only a wish.
+func (m *Machine) stays(next locator.Pair) bool {
+	p, n := m.pairs[m.primary], m.pairs[next]
+	return p != nil && !p.tried && (!m.explore.climbs || n == nil || n.class >= p.class)
 }
 
 // HandleSendError takes in that the kernel would not send on p. A test that could
@@ -225,6 +253,16 @@ func (m *Machine) HandleHint(now time.Time, p locator.Pair, acts []Action) []Act
 		return acts
 	}
 	return m.suspect(now, ICMP, acts)
+}
+
+// HandleMove takes in that packets of the peer have begun to come over the reverse
+// of k, from a locator that it did not have before (a move, or a NAT's other port):
+// the one we send to may be gone.
+func (m *Machine) HandleMove(now time.Time, k locator.Pair, acts []Action) []Action {
+	if m.state != PrimaryOperational || k == m.primary || m.pairs[k] == nil {
+		return acts
+	}
+	return m.begin(now, PeerPoll, k, true, acts)
 }
 
 // Want asks for another primary pair, which is tested first (Policy change).
@@ -251,12 +289,16 @@ func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, bef
 		// What was sent before may be lost on either.
 		m.alarms, before = 0, time.Time{}
 	}
-	acts = m.use(p, Reason{cause, evidence}, acts)
+	acts = m.use(now, p, Reason{cause, evidence}, acts)
+	if x := &m.explore; x.pins && p == x.wanted {
+		m.pinned = p
+	}
 	acts = m.duplicate(locator.Pair{}, acts)
 	if evidence == TestOK {
 		m.answeredAt = now
 	}
 	m.explore.stop()
+	m.wish = locator.Pair{}
 	m.checkAt = time.Time{} // the next Observe finds out what is still unconfirmed
 	acts = m.set(PrimaryOperational, evidence, p, acts)
 	return append(acts, ResetTimer{before})
@@ -265,7 +307,7 @@ func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, bef
 // giveUp: no pair is left to try.
 func (m *Machine) giveUp(now time.Time, e Event, acts []Action) []Action {
 	m.explore.testing = locator.Pair{}
-	acts = m.use(locator.Pair{}, Reason{m.explore.cause, e}, acts)
+	acts = m.use(now, locator.Pair{}, Reason{m.explore.cause, e}, acts)
 	acts = m.duplicate(locator.Pair{}, acts)
 	acts = m.set(NoPrimary, e, locator.Pair{}, acts)
 	if now.Sub(m.demand) > demandForgotten {

@@ -72,7 +72,9 @@ func describe(a Action) string {
 	switch a := a.(type) {
 	case SendPoll:
 		switch {
-		case a.Answer && a.Move:
+		case a.Answer && a.Wish:
+			return "Wish for " + nameOf(a.Pair)
+		case a.Answer:
 			return "Send test " + nameOf(a.Pair)
 		case !a.Answer && !a.Move:
 			return "Answer " + nameOf(a.Pair)

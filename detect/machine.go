@@ -34,10 +34,22 @@ type Machine struct {
 	polls   polls
 	demand  time.Time
 
+	// primarySince is since when the primary is, cameBack that it had been left
+	// before for another one. pinned is the pair that a user has
+	// switched to.
+	primarySince time.Time
+	cameBack     bool
+	pinned       locator.Pair
+	// wish is what the peer is to be asked for as well, with the test of it.
+	wish    locator.Pair
+	records map[locator.Pair]record
+	// spent says that metered pairs are not to be tested without need.
+	spent bool
+
 	// checkAt is when unconfirmed packets become suspicious, reportAt when a
 	// Report is due, lookAt when the packet path's marks are to be looked at
-	// again.
-	checkAt, reportAt, lookAt time.Time
+	// again, watchAt when better pairs are.
+	checkAt, reportAt, lookAt, watchAt time.Time
 	// notBefore is until when nothing is judged, since the owner came late.
 	notBefore time.Time
 	// answeredAt is when the primary was last found to work by a test, or the
@@ -86,7 +98,7 @@ type Evidence struct {
 func New(t Timers, random func() uint64) *Machine {
 	return &Machine{
 		timers: t, peerReport: t.ReportDelay, reportDelay: t.ReportDelay, random: random,
-		state: NoPrimary, pairs: make(map[locator.Pair]*pair),
+		state: NoPrimary, pairs: make(map[locator.Pair]*pair), records: make(map[locator.Pair]record),
 	}
 }
 
@@ -94,6 +106,21 @@ func New(t Timers, random func() uint64) *Machine {
 // what time it wants us to.
 func (m *Machine) SetReports(peers, ours time.Duration) {
 	m.peerReport, m.reportDelay = peers, ours
+}
+
+// SetPeerReport says within what time the peer reports what it hears from now on.
+func (m *Machine) SetPeerReport(d time.Duration) { m.peerReport = d }
+
+// meteredReport is the least delay of Reports over a metered pair.
+const meteredReport = 250 * time.Millisecond
+
+// ReportDelay returns within what time this end reports what it hears: later where
+// a Report costs.
+func (m *Machine) ReportDelay() time.Duration {
+	if p := m.pairs[m.primary]; p != nil && p.metered {
+		return max(m.reportDelay, meteredReport)
+	}
+	return m.reportDelay
 }
 
 // State returns the state of Figure 2.
@@ -134,7 +161,7 @@ func (m *Machine) Deadline() time.Time {
 	d := earliest(m.lookAt, m.reportAt)
 	switch m.state {
 	case PrimaryOperational:
-		d = earliest(d, m.checkAt)
+		d = earliest(d, earliest(m.checkAt, m.watchAt))
 	case TestingPrimary:
 		d = earliest(d, m.explore.next())
 	case NoPrimary:
@@ -160,11 +187,13 @@ func (m *Machine) Observe(now time.Time, e Evidence) {
 	if e.Active {
 		m.lookAt = now.Add(min(m.alarmTimer(0), m.reportDelay))
 	}
-	m.reportAt = earliest(after(e.Owed, m.reportDelay), after(e.OwedTCP, m.reportDelay+delayedACK))
+	delay := m.ReportDelay()
+	m.reportAt = earliest(after(e.Owed, delay), after(e.OwedTCP, delay+delayedACK))
 	m.checkAt = earliest(after(e.Unconfirmed, m.alarmTimer(0)), after(e.Unreported, m.alarmTimer(m.peerReport)))
 	if !m.checkAt.IsZero() && m.checkAt.Before(m.notBefore) {
 		m.checkAt = m.notBefore
 	}
+	m.planWatch(now)
 }
 
 // alarmTimer is the send timer, doubled for every alarm that a test disproved
@@ -189,6 +218,8 @@ func (m *Machine) HandleTimeout(now time.Time, acts []Action) []Action {
 	case m.state == PrimaryOperational && due(m.checkAt, now):
 		m.checkAt = time.Time{}
 		return m.suspect(now, Timer, acts)
+	case m.state == PrimaryOperational && due(m.watchAt, now):
+		return m.look(now, acts)
 	case m.state == TestingPrimary:
 		return m.advance(now, acts)
 	case m.state == NoPrimary && due(m.explore.retryAt, now):
@@ -211,10 +242,15 @@ func (m *Machine) set(s State, e Event, p locator.Pair, acts []Action) []Action 
 }
 
 // use makes p the primary pair, the zero pair meaning none.
-func (m *Machine) use(p locator.Pair, r Reason, acts []Action) []Action {
+func (m *Machine) use(now time.Time, p locator.Pair, r Reason, acts []Action) []Action {
 	if p == m.primary {
 		return acts
 	}
+	if m.primary.IsValid() {
+		m.left(now, r.Cause)
+		m.pinned = locator.Pair{}
+	}
+	m.primarySince, m.cameBack = now, r.Cause == PolicyChange
 	if p.IsValid() {
 		if m.last.IsValid() && m.last != p {
 			m.stats.Switches++

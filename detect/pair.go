@@ -15,6 +15,8 @@ type pair struct {
 	// peer's, zero if unknown.
 	iface uint32
 	link  uint8
+	// metered and deprecated are as in locator.Candidate.
+	metered, deprecated bool
 	// tried says that the pair was tested in this round.
 	tried bool
 	// ok is the result of the last test and testedAt when it became known: the
@@ -27,6 +29,8 @@ type pair struct {
 	// rtt is the round-trip time as upper layers see it, delayed acknowledgements
 	// and all; pollRTT as Polls do.
 	rtt, pollRTT rtt
+	// watch is for a pair that is better liked than the primary.
+	watch watch
 }
 
 func (p *pair) tested(now time.Time, ok bool) { p.ok, p.testedAt = ok, now }
@@ -61,7 +65,7 @@ func fresh(now, at time.Time) float64 {
 func (m *Machine) next(now time.Time) locator.Pair {
 	var best locator.Pair
 	for _, k := range m.order {
-		if m.pairs[k].tried {
+		if p := m.pairs[k]; p.tried || m.explore.doubt && m.spares(p) {
 			continue
 		}
 		if !best.IsValid() || m.compare(now, k, best) < 0 {
@@ -125,6 +129,12 @@ type PairStatus struct {
 	At     time.Time
 	// RTT and Variation are zero while unknown.
 	RTT, Variation time.Duration
+	// Class counts from 0, the best liked.
+	Class int
+	// WorksSince is, of a pair better liked than the primary, since when it has
+	// answered all Polls; zero if it does not. Hold is for how long it has to.
+	WorksSince time.Time
+	Hold       time.Duration
 	// InboundAt is when the peer's Poll last came over the pair's reverse.
 	InboundAt time.Time
 }
@@ -137,6 +147,7 @@ func (m *Machine) Pairs() []PairStatus {
 		s := PairStatus{
 			Pair: k, Primary: k == m.primary, Result: "untested", At: p.testedAt,
 			RTT: p.rtt.smoothed, Variation: p.rtt.variation, InboundAt: p.inboundAt,
+			Class: p.class, WorksSince: p.watch.okSince, Hold: m.holdOf(k),
 		}
 		switch {
 		case p.testedAt.IsZero():

@@ -102,7 +102,8 @@ func (m *Machine) poll(now time.Time, k locator.Pair, answer, move bool) SendPol
 type Poll struct {
 	ID uint64
 	// Answer: the peer wants an answer. Move: it looks for a new primary pair.
-	Answer, Move bool
+	// Wish: its user wants us to send over the reverse of the pair, too.
+	Answer, Move, Wish bool
 	// OK names the Polls that the peer has lately received, newest first.
 	OK []Heard
 }
@@ -114,7 +115,12 @@ func (m *Machine) HandlePoll(now time.Time, k locator.Pair, p Poll, acts []Actio
 		at.inboundAt = now
 	}
 	acts = m.handleOK(now, p.OK, acts)
-	if !p.Answer {
+	switch {
+	case p.Wish && m.state == PrimaryOperational && k != m.primary && m.pairs[k] != nil:
+		return m.wantPinned(now, k, false, acts) // the test is the answer, too
+	case p.Wish && k == m.primary:
+		m.pinned = k
+	case !p.Answer:
 		return acts
 	}
 	return m.answer(now, k, p.Move, acts)
@@ -153,6 +159,7 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if !m.current(s) {
 			continue // it may have failed since
 		}
+		p.watch.answered(s.at)
 		if s.at.After(p.testedAt) {
 			p.tested(s.at, true)
 		}

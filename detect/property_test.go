@@ -95,6 +95,19 @@ func (h *harness) checkIdle() {
 	}
 	h.marks = Evidence{}
 	h.m.Observe(h.now, h.marks)
+	// Better pairs are watched for a little longer.
+	for end := h.now.Add(2 * DefaultHold); h.now.Before(end); {
+		if at := h.m.Deadline(); at.IsZero() || at.After(end) {
+			h.now = end
+		} else if at.After(h.now) {
+			h.now = at
+		}
+		h.wake()
+		h.ignore()
+	}
+	if h.m.State() != PrimaryOperational {
+		return
+	}
 	end := h.now.Add(10 * time.Minute)
 	for range 1000 {
 		at := h.m.Deadline()
@@ -134,6 +147,7 @@ func TestMachineProperties(t *testing.T) {
 				clear(known)
 				for i := range cs {
 					cs[i].Class = rapid.IntRange(0, 2).Draw(t, "class")
+					cs[i].Deprecated, cs[i].Metered = rapid.Bool().Draw(t, "deprecated"), rapid.Bool().Draw(t, "metered")
 					known[cs[i].Pair] = true
 				}
 				h.set(cs)
@@ -159,6 +173,15 @@ func TestMachineProperties(t *testing.T) {
 			"send error": func(t *rapid.T) {
 				p := pairOf(pair.Draw(t, "pair"))
 				h.event(func(acts []Action) []Action { return h.m.HandleSendError(h.now, p, acts) })
+				note()
+			},
+			"switch": func(t *rapid.T) { h.switchTo(pair.Draw(t, "pair")); note() },
+			"auto":   func(*rapid.T) { h.m.Auto() },
+			"wish":   func(t *rapid.T) { h.wish(pair.Draw(t, "pair")); note() },
+			"spent":  func(t *rapid.T) { h.m.SetSpent(rapid.Bool().Draw(t, "spent")) },
+			"move": func(t *rapid.T) {
+				p := pairOf(pair.Draw(t, "pair"))
+				h.event(func(acts []Action) []Action { return h.m.HandleMove(h.now, p, acts) })
 				note()
 			},
 			"want":    func(t *rapid.T) { h.want(pair.Draw(t, "pair")); note() },

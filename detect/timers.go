@@ -25,7 +25,13 @@ type Timers struct {
 	// doubles with every round up to BackoffCap while there is something to
 	// send, else up to IdleCap.
 	Backoff, BackoffCap, IdleCap time.Duration
+	// Hold is for how long a better-liked pair has to work before it becomes
+	// primary again. Zero: it never does by itself.
+	Hold time.Duration
 }
+
+// DefaultHold is the Hold of the profiles.
+const DefaultHold = 10 * time.Second
 
 // The profiles. What a person picks is how soon silence means suspicion; a
 // suspicion costs a Poll, not a switch.
@@ -36,6 +42,7 @@ var (
 		ReportDelay: 10 * time.Millisecond, InitialRTT: 50 * time.Millisecond,
 		Lead: 25 * time.Millisecond, Tries: 2,
 		Backoff: 25 * time.Millisecond, BackoffCap: 400 * time.Millisecond, IdleCap: 30 * time.Second,
+		Hold: DefaultHold,
 	}
 	// Balanced is the default.
 	Balanced = Timers{
@@ -43,6 +50,7 @@ var (
 		ReportDelay: 20 * time.Millisecond, InitialRTT: 100 * time.Millisecond,
 		Lead: 50 * time.Millisecond, Tries: 4,
 		Backoff: 50 * time.Millisecond, BackoffCap: 400 * time.Millisecond, IdleCap: 30 * time.Second,
+		Hold: DefaultHold,
 	}
 	// Gentle is for links with much jitter and loss.
 	Gentle = Timers{
@@ -50,6 +58,7 @@ var (
 		ReportDelay: 100 * time.Millisecond, InitialRTT: 300 * time.Millisecond,
 		Lead: 250 * time.Millisecond, Tries: 6,
 		Backoff: 200 * time.Millisecond, BackoffCap: time.Second, IdleCap: 60 * time.Second,
+		Hold: DefaultHold,
 	}
 	// REAP has the constants of RFC 5534 §7: Send Timeout 15 s, Keepalive
 	// Interval a third of it, Initial Probe Timeout 0.5 s, Max Probe Timeout
@@ -59,6 +68,7 @@ var (
 		ReportDelay: 5 * time.Second, InitialRTT: 500 * time.Millisecond,
 		Lead: 500 * time.Millisecond, Tries: 4,
 		Backoff: 500 * time.Millisecond, BackoffCap: 60 * time.Second, IdleCap: 60 * time.Second,
+		Hold: DefaultHold,
 	}
 )
 
