@@ -17,7 +17,9 @@ type Action interface{ action() }
 type Send struct {
 	Pair      locator.Pair
 	Interface uint32
-	Datagram  []byte
+	// Metered says that the pair costs by the byte.
+	Metered  bool
+	Datagram []byte
 }
 
 // SetPath gives the packet path a new snapshot. A nil Path means that there is
@@ -65,13 +67,15 @@ const (
 	EventSession
 	// EventLocators: the locators of this end or of the peer changed.
 	EventLocators
+	// EventNAT: a NAT was found on this side of Pair.
+	EventNAT
 	// EventClose: the peer has closed the context.
 	EventClose
 )
 
 var eventKinds = [...]string{
 	EventState: "state", EventTest: "test", EventTestFailed: "test failed", EventAnswer: "answer",
-	EventSwitch: "switch", EventSession: "session", EventLocators: "locators", EventClose: "close",
+	EventSwitch: "switch", EventSession: "session", EventLocators: "locators", EventNAT: "nat", EventClose: "close",
 }
 
 // String returns the kind's name.

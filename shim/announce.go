@@ -22,6 +22,8 @@ type announcement struct {
 	pending  bool
 	wait     time.Duration
 	resendAt time.Time
+	// reportDelay is the one that the peer was last told.
+	reportDelay time.Duration
 }
 
 // change notes that the locators are others now.
@@ -64,7 +66,18 @@ func (a *announcement) appendIfDue(c *Context, frames []byte) []byte {
 	}
 	a.resendAt = c.now.Add(a.wait)
 	a.wait = min(2*a.wait, announceLast)
-	return a.set(c).AppendTo(frames)
+	a.reportDelay = c.machine.ReportDelay()
+	return wire.Policy{ReportDelay: a.reportDelay}.AppendTo(a.set(c).AppendTo(frames))
+}
+
+// tellReportDelay tells the peer when this end begins to report sooner or later,
+// as over a metered pair.
+func (c *Context) tellReportDelay() {
+	if c.machine.Primary().IsValid() && c.machine.ReportDelay() != c.announce.reportDelay {
+		c.announce.reportDelay = c.machine.ReportDelay()
+		c.announce.change()
+		c.announceIfDue()
+	}
 }
 
 // announceIfDue sends the LocatorSet over the primary pair if the peer may not

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/multi6/multi6/detect"
@@ -18,6 +19,8 @@ type Config struct {
 	PresharedKey PresharedKey
 	// Locators are the peer's as configured. There may be none: the peer calls.
 	Locators []netip.AddrPort
+	// Keepalive is KeepaliveAuto, KeepaliveOff or an interval.
+	Keepalive time.Duration
 	// Port is this node's UDP port, told to the peer with each local locator.
 	Port uint16
 	// Ciphers are those this end can use.
@@ -51,12 +54,18 @@ type Context struct {
 	outageSince time.Duration
 	// last is the pair that last was primary.
 	last locator.Pair
-	// second is the pair under test that packets go over too.
-	second locator.Pair
+	// second is the pair under test that packets go over too, untrusted one that
+	// they are to go over once it has answered.
+	second, untrusted locator.Pair
 
 	locals     []locator.Local
 	remotes    remotes
+	candidates []locator.Candidate
 	interfaces map[locator.Pair]uint32
+	// outside is how the peer sees local locators, where a NAT is in between.
+	outside map[netip.Addr]netip.AddrPort
+	// spent says that the budget for tests over metered locators is used up.
+	spent bool
 
 	sessions    sessions
 	initiations []*initiation
@@ -64,7 +73,12 @@ type Context struct {
 	opened, stamped uint64
 	rekeyAt         time.Time
 
-	announce announcement
+	announce  announcement
+	keepalive keepalive
+	echoes    []echo
+	// newestSet says that the datagram being taken in has the peer's newest
+	// LocatorSet.
+	newestSet bool
 
 	now  time.Time
 	acts []Action
@@ -72,7 +86,7 @@ type Context struct {
 
 // New returns the Context of a peer, with no session.
 func New(cfg Config, now time.Time) *Context {
-	c := &Context{cfg: cfg, remotes: newRemotes(cfg.Locators)}
+	c := &Context{cfg: cfg, remotes: newRemotes(cfg.Locators), outside: make(map[netip.Addr]netip.AddrPort)}
 	c.machine = detect.New(cfg.Timers, c.random)
 	c.announce.sequence = uint32(now.Unix())
 	return c
@@ -128,6 +142,7 @@ func (c *Context) collect() {
 	c.machine.Observe(c.now, e)
 	c.feedBack()
 	if active {
+		c.keepalive.passed(c.now)
 		// The loop may have been awake all the time since there was no session.
 		c.perform(c.machine.Connect(c.now, c.last, nil))
 		c.rekeyIfStale()
@@ -159,6 +174,7 @@ func (c *Context) HandleWake(now time.Time, acts []Action) []Action {
 // Deadline returns when HandleTimeout is to be called, zero for never.
 func (c *Context) Deadline() time.Time {
 	d := earliest(c.machine.Deadline(), c.announce.resendAt)
+	d = earliest(d, earliest(c.keepaliveAt(), c.echoAt()))
 	return earliest(d, earliest(c.rekeyAt, c.sessions.expiry()))
 }
 
@@ -171,6 +187,8 @@ func (c *Context) HandleTimeout(now time.Time, acts []Action) []Action {
 	}
 	c.expire()
 	c.announceIfDue()
+	c.echoIfDue()
+	c.keepAliveIfDue()
 	return c.leave()
 }
 
@@ -194,13 +212,41 @@ func (c *Context) HandleRoutes(now time.Time, acts []Action) []Action {
 // setCandidates makes the pairs anew and tells the machine.
 func (c *Context) setCandidates() {
 	cs := locator.Pairs(c.locals, c.remotes.list(), c.cfg.Order)
+	c.candidates = cs
 	c.interfaces = make(map[locator.Pair]uint32, len(cs))
 	for _, x := range cs {
 		c.interfaces[x.Pair] = x.Interface
 	}
 	c.perform(c.machine.SetCandidates(c.now, cs, nil))
 	c.refreshPath()
+	c.tellReportDelay()
 }
+
+// SetConfigured replaces where to look for the peer at first: what its names
+// resolve to has changed.
+func (c *Context) SetConfigured(now time.Time, at []netip.AddrPort, acts []Action) []Action {
+	c.enter(now, acts)
+	c.remotes.configure(at)
+	c.setCandidates()
+	return c.leave()
+}
+
+// SetSpent says whether the budget for tests over metered locators is used up.
+func (c *Context) SetSpent(now time.Time, spent bool, acts []Action) []Action {
+	c.enter(now, acts)
+	c.spent = spent
+	c.machine.SetSpent(spent)
+	return c.leave()
+}
+
+// metered reports whether p costs by the byte, at either end.
+func (c *Context) metered(p locator.Pair) bool {
+	i := slices.IndexFunc(c.candidates, func(x locator.Candidate) bool { return x.Pair == p })
+	return i >= 0 && c.candidates[i].Metered
+}
+
+// sparing reports whether nothing is to be sent over the primary pair without need.
+func (c *Context) sparing() bool { return c.spent && c.metered(c.primaryOrLast()) }
 
 // Quiet reports whether nothing is under way to or from the peer, as far as the
 // loop has seen, and nothing waits.
@@ -220,6 +266,21 @@ func (c *Context) HandleSendError(now time.Time, p locator.Pair, acts []Action) 
 func (c *Context) Want(now time.Time, p locator.Pair, acts []Action) []Action {
 	c.enter(now, acts)
 	c.perform(c.machine.Want(now, p, nil))
+	return c.leave()
+}
+
+// Switch makes p the primary pair, and has the peer do so, if it answers a test. It
+// stays until it fails, or Auto.
+func (c *Context) Switch(now time.Time, p locator.Pair, acts []Action) []Action {
+	c.enter(now, acts)
+	c.perform(c.machine.Switch(now, p, nil))
+	return c.leave()
+}
+
+// Auto takes Switch back.
+func (c *Context) Auto(now time.Time, acts []Action) []Action {
+	c.enter(now, acts)
+	c.machine.Auto()
 	return c.leave()
 }
 

@@ -17,6 +17,8 @@ func (c *Context) HandleControl(now time.Time, p locator.Pair, s *Session, frame
 	if !c.used(s) {
 		return c.leave(), DropUnknownTag
 	}
+	c.from(p, controlOverhead+len(frames))
+	c.newestSet = false
 	for f := frames; len(f) > 0; {
 		typ, body, rest, err := f.Next()
 		if err == nil {
@@ -30,7 +32,13 @@ func (c *Context) HandleControl(now time.Time, p locator.Pair, s *Session, frame
 	return c.leave(), DropNone
 }
 
+// controlOverhead is how much longer a control datagram is than its frames.
+const controlOverhead = wire.HeaderLen + 1 + wire.AuthLen
+
 func (c *Context) handleFrame(p locator.Pair, s *Session, typ wire.FrameType, body []byte) error {
+	if typ != wire.FrameEchoReply {
+		c.keepalive.disturbed()
+	}
 	switch typ {
 	case wire.FramePoll:
 		f, err := wire.ParsePoll(body)
@@ -61,15 +69,47 @@ func (c *Context) handleFrame(p locator.Pair, s *Session, typ wire.FrameType, bo
 			return err
 		}
 		c.handleClose(s)
+	default:
+		return c.handleLinkFrame(p, typ, body)
+	}
+	return nil
+}
+
+// handleLinkFrame takes in what tells of the links and NATs on the way.
+func (c *Context) handleLinkFrame(p locator.Pair, typ wire.FrameType, body []byte) error {
+	switch typ {
+	case wire.FrameAddresses:
+		f, err := wire.ParseAddresses(body)
+		if err != nil {
+			return err
+		}
+		c.handleAddresses(p, f)
+	case wire.FrameEcho:
+		f, err := wire.ParseEcho(body)
+		if err != nil {
+			return err
+		}
+		c.handleEcho(p, f)
+	case wire.FrameEchoReply:
+		f, err := wire.ParseEchoReply(body)
+		if err != nil {
+			return err
+		}
+		c.keepalive.replied(f.ID)
+	case wire.FramePolicy:
+		f, err := wire.ParsePolicy(body)
+		if err != nil {
+			return err
+		}
+		if c.newestSet {
+			c.machine.SetPeerReport(f.ReportDelay)
+		}
 	}
 	return nil // others: skipped by their length
 }
 
 func (c *Context) handlePoll(p locator.Pair, f wire.Poll) {
-	if c.remotes.heard(p.Remote, f.Len()) {
-		c.setCandidates()
-	}
-	poll := detect.Poll{ID: f.ID, Answer: f.Answer, Move: f.Move}
+	poll := detect.Poll{ID: f.ID, Answer: f.Answer, Move: f.Move, Wish: f.Wish}
 	for _, ok := range f.OK.All() {
 		poll.OK = append(poll.OK, detect.Heard{ID: ok.ID, Held: ok.Held})
 	}
@@ -107,6 +147,7 @@ func (c *Context) handleLocatorSet(p locator.Pair, s *Session, f wire.LocatorSet
 		c.event(Event{Kind: EventLocators, Detail: "the peer's"})
 		c.setCandidates()
 	}
+	c.newestSet = f.Sequence == c.remotes.sequence
 	to := c.machine.Primary()
 	if !to.IsValid() {
 		to = p

@@ -19,8 +19,8 @@ import (
 // Open is Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s in two messages, the payloads of
 // which are frames:
 //
-//	Open 1  e, es, s, ss    Params, LocatorSet, padding
-//	Open 2  e, ee, se, psk  Params, LocatorSet, padding
+//	Open 1  e, es, s, ss    Params, LocatorSet, Addresses, padding
+//	Open 2  e, ee, se, psk  Params, LocatorSet, Addresses, padding
 //
 // Either carries mac1, which only who knows the receiver's public key can make,
 // so that others get no answer (WireGuard §5.4.4).
@@ -52,11 +52,14 @@ func (id Identity) dhKey() noise.DHKey {
 type greeting struct {
 	params   wire.Params
 	locators wire.LocatorSet
+	// addresses is the pair as the sender sees it, zero if it does not say.
+	addresses wire.Addresses
 }
 
 func (g greeting) payload(least, openLen int) []byte {
 	b := g.params.AppendTo(nil)
 	b = g.locators.AppendTo(b)
+	b = g.addresses.AppendTo(b)
 	if pad, ok := wire.OpenPadding(openLen+len(b), least); ok {
 		b = wire.AppendPadding(b, pad)
 	}
@@ -76,6 +79,8 @@ func parseGreeting(payload []byte) (g greeting, err error) {
 			g.params, err = wire.ParseParams(body)
 		case wire.FrameLocatorSet:
 			g.locators, err = wire.ParseLocatorSet(body)
+		case wire.FrameAddresses:
+			g.addresses, err = wire.ParseAddresses(body)
 		}
 		if err != nil {
 			return g, err

@@ -36,6 +36,8 @@ type world struct {
 	// arrives, none if it is lost. Nil delivers all after oneWay.
 	fate    func(*flight) []time.Duration
 	flights []*flight
+	// nat, if not nil, is between A and the rest.
+	nat     *natBox
 	nextTag wire.Tag
 	random  *rand.ChaCha8
 }
@@ -65,6 +67,7 @@ type host struct {
 	c      *Context
 
 	tags   map[wire.Tag]*Session
+	seen   map[arrival]bool
 	path   *Path
 	ring   Ring
 	got    [][]byte
@@ -77,6 +80,12 @@ type host struct {
 	timeoutAt time.Time
 }
 
+// An arrival is a pair over which data has come in a session.
+type arrival struct {
+	session *Session
+	pair    locator.Pair
+}
+
 // A setup says how the two hosts of a world differ from the usual.
 type setup struct {
 	timers         detect.Timers
@@ -84,6 +93,7 @@ type setup struct {
 	localsA        []netip.Addr
 	localsB        []netip.Addr
 	noLocatorsOfA  bool // B does not know where A is
+	keepaliveA     time.Duration
 	ciphersA       wire.Ciphers
 	ciphersB       wire.Ciphers
 	swapIdentities bool
@@ -121,7 +131,7 @@ func newWorld(t testing.TB, s setup) *world {
 	if s.noLocatorsOfA {
 		whereA = nil
 	}
-	w.a = w.newHost("a", idA, s.localsA, Config{Peer: peerOfA, PresharedKey: s.pskA, Timers: s.timers, Locators: ports(s.localsB), Ciphers: s.ciphersA})
+	w.a = w.newHost("a", idA, s.localsA, Config{Peer: peerOfA, PresharedKey: s.pskA, Timers: s.timers, Locators: ports(s.localsB), Ciphers: s.ciphersA, Keepalive: s.keepaliveA})
 	w.b = w.newHost("b", idB, s.localsB, Config{Peer: idA.Public, PresharedKey: s.pskB, Timers: s.timers, Locators: ports(whereA), Ciphers: s.ciphersB})
 	return w
 }
@@ -139,6 +149,9 @@ func (w *world) newHost(name string, id Identity, addrs []netip.Addr, cfg Config
 	if cfg.Ciphers == 0 {
 		cfg.Ciphers = wire.AES256GCM | wire.ChaCha20Poly1305
 	}
+	if name == "b" {
+		cfg.Keepalive = KeepaliveOff
+	}
 	h := &host{w: w, name: name, id: id, cfg: cfg}
 	for i, a := range addrs {
 		h.locals = append(h.locals, locator.Local{Addr: a, Interface: uint32(i + 1)})
@@ -150,7 +163,7 @@ func (w *world) newHost(name string, id Identity, addrs []netip.Addr, cfg Config
 // restart makes h forget everything, as a daemon that was killed does.
 func (h *host) restart() {
 	h.c = New(h.cfg, h.w.now)
-	h.tags, h.path, h.ring = map[wire.Tag]*Session{}, nil, Ring{}
+	h.tags, h.seen, h.path, h.ring = map[wire.Tag]*Session{}, map[arrival]bool{}, nil, Ring{}
 	h.perform(h.c.SetLocals(h.w.now, h.locals, nil))
 }
 
@@ -203,6 +216,9 @@ func (h *host) perform(acts []Action) {
 func (h *host) transmit(p locator.Pair, datagram []byte) {
 	f := &flight{from: h, to: h.other(), src: netip.AddrPortFrom(p.Local, locator.DefaultPort), dst: p.Remote, datagram: bytes.Clone(datagram)}
 	h.sent = append(h.sent, f)
+	if !h.w.nat.passes(h, f) {
+		return
+	}
 	delays := []time.Duration{oneWay}
 	if h.w.fate != nil {
 		delays = h.w.fate(f)
@@ -325,6 +341,10 @@ func (h *host) receiveTransport(p locator.Pair, s *Session, datagram []byte) Dro
 	if !s.Used() {
 		h.perform(h.c.HandleUsed(h.w.now, s, nil))
 	}
+	if at := (arrival{s, p}); !h.seen[at] {
+		h.seen[at] = true
+		h.perform(h.c.HandleMove(h.w.now, p, s, len(datagram), nil))
+	}
 	pkt := bytes.Clone(buf[o.From:o.To])
 	var term *Term
 	if h.path != nil {
@@ -365,7 +385,9 @@ func (w *world) step(limit time.Time) bool {
 	if at >= 0 {
 		f := w.flights[at]
 		w.flights = slices.Delete(w.flights, at, at+1)
-		f.to.deliver(f)
+		if w.nat.lets(f) {
+			f.to.deliver(f)
+		}
 		return true
 	}
 	for _, h := range []*host{w.a, w.b} {

@@ -16,12 +16,14 @@ const (
 	rekeyRetry = time.Second
 )
 
-// greet returns what this end says in an Open.
-func (c *Context) greet(tag wire.Tag, ciphers wire.Ciphers) greeting {
+// greet returns what this end says in an Open over p.
+func (c *Context) greet(p locator.Pair, tag wire.Tag, ciphers wire.Ciphers) greeting {
+	c.announce.reportDelay = c.machine.ReportDelay()
 	return greeting{
+		addresses: c.addresses(p),
 		params: wire.Params{
 			Tag: tag, Ciphers: ciphers, Timestamp: c.timestamp(),
-			ReportDelay: c.cfg.Timers.ReportDelay, ReportWanted: c.cfg.Timers.ReportDelay,
+			ReportDelay: c.announce.reportDelay, ReportWanted: c.cfg.Timers.ReportDelay,
 		},
 		locators: c.announce.set(c),
 	}
@@ -36,7 +38,7 @@ func (c *Context) timestamp() uint64 {
 
 // sendOpen1 opens over pair p, standing for the Poll named poll.
 func (c *Context) sendOpen1(p locator.Pair, poll uint64, rekey bool) {
-	g := c.greet(c.cfg.NewTag(), c.cfg.Ciphers)
+	g := c.greet(p, c.cfg.NewTag(), c.cfg.Ciphers)
 	hs, b, err := writeOpen1(c.cfg.Identity, c.cfg.Random, c.cfg.Peer, &c.cfg.PresharedKey, g)
 	if err != nil {
 		// Only a public key that is no point of the curve's large subgroup.
@@ -67,9 +69,13 @@ func (c *Context) forgetInitiations() {
 // the session in use is old.
 func (c *Context) rekeyIfStale() {
 	p, s := c.machine.Primary(), c.sessions.current
-	if !p.IsValid() || !s.usable(c.now) || !s.stale(c.now) || !c.rekeyAt.IsZero() {
-		return
+	if p.IsValid() && s.usable(c.now) && s.stale(c.now) && c.rekeyAt.IsZero() {
+		c.rekey(p)
 	}
+}
+
+// rekey opens anew over p.
+func (c *Context) rekey(p locator.Pair) {
 	c.rekeyAt = c.now.Add(rekeyRetry)
 	c.sendOpen1(p, 0, true)
 }
@@ -85,7 +91,7 @@ func (c *Context) HandleOpen1(now time.Time, p locator.Pair, in *Incoming, acts 
 	}
 	c.opened = g.params.Timestamp
 	tag := c.cfg.NewTag()
-	answer := c.greet(tag, chosen)
+	answer := c.greet(p, tag, chosen)
 	b, k, err := in.writeOpen2(&c.cfg.PresharedKey, answer)
 	if err != nil {
 		return c.leave(), DropForged
@@ -95,7 +101,7 @@ func (c *Context) HandleOpen1(now time.Time, p locator.Pair, in *Incoming, acts 
 		return c.leave(), DropForged
 	}
 	s.open2, s.sequence = b, c.announce.sequence
-	s.greeting, s.stamp, s.answered = g, g.params.Timestamp, answer.params.Timestamp
+	s.greeting, s.over, s.stamp, s.answered = g, p, g.params.Timestamp, answer.params.Timestamp
 	c.sessions.add(c, s)
 	c.hear(p, in)
 	c.answerOpen(p, s)
@@ -168,17 +174,21 @@ func (c *Context) HandleOpen2(now time.Time, p locator.Pair, raw []byte, o wire.
 		c.perform(c.machine.HandleAnswer(now, i.poll, nil))
 	}
 	c.remotes.heard(p.Remote, len(raw))
-	c.learn(g)
+	c.learn(p, g)
 	return c.leave(), DropNone
 }
 
-// learn takes in what the peer says of itself in an Open.
-func (c *Context) learn(g greeting) {
+// learn takes in what the peer says of itself in an Open that came over the reverse
+// of p.
+func (c *Context) learn(p locator.Pair, g greeting) {
 	c.machine.SetReports(g.params.ReportDelay, min(g.params.ReportWanted, c.cfg.Timers.ReportDelay))
 	if c.remotes.announced(g.locators) {
 		c.event(Event{Kind: EventLocators, Detail: "the peer's"})
 	}
 	c.setCandidates()
+	if g.addresses.Source.IsValid() {
+		c.handleAddresses(p, g.addresses)
+	}
 }
 
 func (c *Context) newSession(local, remote wire.Tag, cipher wire.Ciphers, k keys) (*Session, error) {

@@ -22,6 +22,9 @@ func (c *Context) perform(acts []detect.Action) {
 			c.duplicate(a.To)
 		case detect.Answered:
 			c.remotes.verify(a.Pair.Remote)
+			if a.Pair == c.untrusted {
+				c.duplicate(a.Pair)
+			}
 			if a.Pair == c.second {
 				c.resend(a.Pair, resendAll)
 			}
@@ -70,10 +73,14 @@ const (
 // duplicate sends packets over p too, from the unconfirmed ones on; the zero pair
 // ends it.
 func (c *Context) duplicate(p locator.Pair) {
-	c.second = locator.Pair{}
-	if p.IsValid() && c.remotes.trusted(p.Remote) {
+	c.second, c.untrusted = locator.Pair{}, locator.Pair{}
+	switch {
+	case !p.IsValid():
+	case c.remotes.trusted(p.Remote):
 		c.second = p
 		c.resend(p, resendFirst)
+	default:
+		c.untrusted = p
 	}
 	c.setPath()
 }
@@ -102,12 +109,17 @@ func (c *Context) setPrimary(a detect.SetPrimary) {
 		c.resend(a.To, resendAll)
 	}
 	c.outageSince = c.lostSince()
-	c.term, c.second = nil, locator.Pair{}
+	c.term, c.second, c.untrusted = nil, locator.Pair{}, locator.Pair{}
 	if a.To.IsValid() {
 		c.last = a.To
 		c.newTerm()
+		c.keepalive.failures = 0
+		if a.To.Local != a.From.Local {
+			c.keepalive.forget()
+		}
 	}
 	c.setPath()
+	c.tellReportDelay()
 	c.event(Event{Kind: EventSwitch, Pair: a.To, Old: a.From, Cause: a.Reason.String()})
 }
 
@@ -131,11 +143,12 @@ func (c *Context) sendPoll(a detect.SendPoll) {
 		c.send(a.Pair, s.open2)
 	}
 	// What is gone first, so that the answer does not go there.
-	c.sendFrames(a.Pair, s, wirePoll(a).AppendTo(c.announce.appendIfDue(c, nil)))
+	frames := wirePoll(a).AppendTo(c.announce.appendIfDue(c, nil))
+	c.sendFrames(a.Pair, s, c.addresses(a.Pair).AppendTo(frames))
 }
 
 func wirePoll(a detect.SendPoll) wire.Poll {
-	p := wire.Poll{ID: a.ID, Answer: a.Answer, Move: a.Move}
+	p := wire.Poll{ID: a.ID, Answer: a.Answer, Move: a.Move, Wish: a.Wish}
 	for _, h := range a.OK {
 		if p.OK.Add(wire.OK{ID: h.ID, Held: h.Held}) != nil {
 			break // the list is full; the newest are in it
@@ -175,5 +188,8 @@ func (c *Context) send(p locator.Pair, datagram []byte) {
 	if !c.remotes.allow(p.Remote, len(datagram)) {
 		return
 	}
-	c.do(Send{Pair: p, Interface: c.interfaces[p], Datagram: datagram})
+	if p == c.machine.Primary() {
+		c.keepalive.passed(c.now)
+	}
+	c.do(Send{Pair: p, Interface: c.interfaces[p], Metered: c.metered(p), Datagram: datagram})
 }

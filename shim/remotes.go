@@ -32,7 +32,10 @@ type remotes struct {
 // answered it gets at most amplification times what it sent (return routability,
 // §3.3).
 type afar struct {
-	addr           netip.AddrPort
+	addr netip.AddrPort
+	// of is the locator of the peer that shows as addr beyond a NAT, zero if that is
+	// not known.
+	of             netip.AddrPort
 	received, sent int
 	verified       bool
 }
@@ -74,11 +77,39 @@ func (r *remotes) heard(a netip.AddrPort, n int) bool {
 	if slices.ContainsFunc(r.list(), func(l locator.Remote) bool { return l.Addr == a }) {
 		return false
 	}
-	r.fromAfar = append(r.fromAfar, afar{addr: a, received: n})
-	if len(r.fromAfar) > maxHeard {
-		r.fromAfar = slices.Delete(r.fromAfar, 0, 1)
+	if len(r.fromAfar) >= maxHeard {
+		// Who rewrites addresses on the way must not drive out what has answered.
+		oldest := max(0, slices.IndexFunc(r.fromAfar, func(f afar) bool { return !f.verified }))
+		r.fromAfar = slices.Delete(r.fromAfar, oldest, oldest+1)
 	}
+	r.fromAfar = append(r.fromAfar, afar{addr: a, received: n})
 	return true
+}
+
+// standsFor notes that the peer's own locator of shows as a. It reports whether
+// that is news.
+func (r *remotes) standsFor(a, of netip.AddrPort) bool {
+	f := r.afar(a)
+	if f == nil || f.of == of {
+		return false
+	}
+	f.of = of
+	return true
+}
+
+// configure replaces the configured locators.
+func (r *remotes) configure(at []netip.AddrPort) {
+	r.configured = slices.Clone(at)
+	for i := range r.set {
+		l := &r.set[i]
+		r.configured = slices.DeleteFunc(r.configured, func(a netip.AddrPort) bool {
+			l.Vouched = l.Vouched || a == l.Addr
+			return a == l.Addr
+		})
+	}
+	for _, a := range r.configured {
+		r.fromAfar = slices.DeleteFunc(r.fromAfar, func(f afar) bool { return f.addr == a })
+	}
 }
 
 func (r *remotes) afar(a netip.AddrPort) *afar {
@@ -123,7 +154,18 @@ func (r *remotes) list() []locator.Remote {
 		l = append(l, locator.Remote{Addr: a, Preference: locator.DefaultPreference, Vouched: true})
 	}
 	for _, a := range r.fromAfar {
-		l = append(l, locator.Remote{Addr: a.addr, Preference: locator.DefaultPreference, Vouched: a.verified})
+		l = append(l, r.remoteOf(a))
+	}
+	return l
+}
+
+// remoteOf returns a locator that nobody announced, which is worth what the one is
+// that it stands for.
+func (r *remotes) remoteOf(a afar) locator.Remote {
+	l := locator.Remote{Addr: a.addr, Preference: locator.DefaultPreference, Vouched: a.verified}
+	if i := slices.IndexFunc(r.set, func(s locator.Remote) bool { return s.Addr == a.of }); i >= 0 {
+		s := r.set[i]
+		l.Preference, l.Link, l.Deprecated, l.Metered = s.Preference, s.Link, s.Deprecated, s.Metered
 	}
 	return l
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.zx2c4.com/wireguard/replay"
 
+	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/wire"
 )
 
@@ -62,6 +63,8 @@ type Session struct {
 	// greeting is what the peer said in that Open; it counts when the peer has
 	// shown that it is no replay.
 	greeting greeting
+	// over is the pair whose reverse that Open came by.
+	over locator.Pair
 	// stamp is the timestamp of the Open 1, answered that of the Open 2, each by
 	// its sender's clock.
 	stamp, answered uint64

@@ -104,7 +104,7 @@ func (c *Context) used(s *Session) bool {
 	s.open2 = nil
 	c.announce.acked(s.sequence)
 	c.adopt(s)
-	c.learn(s.greeting)
+	c.learn(s.over, s.greeting)
 	return true
 }
 
