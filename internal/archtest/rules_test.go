@@ -66,7 +66,7 @@ var rules = []rule{
 		reason: "imports run one way, shim to detect to locator and shim to wire, and other modules stay out of the core (see the list core in rules_test.go)",
 	},
 	{
-		of: inPackage("tun", "internal/underlay", "internal/netwatch", "internal/config"),
+		of: inPackage("tun", "internal/underlay", "internal/netwatch", "internal/config", "internal/resolve"),
 		forbids: func(_ source, imp string) bool {
 			return under(imp, "./internal/node", "./internal/sim", "./internal/lab", "./internal/demo")
 		},
@@ -195,6 +195,7 @@ func TestViolations(t *testing.T) {
 		{"shim", "a.go", `import "github.com/spf13/cobra"`, "imports run one way"},
 		{"wire", "a.go", `import "golang.org/x/crypto/blake2s"`, "imports run one way"},
 		{"tun", "a.go", `import "` + module + `/internal/node"`, "an edge serves the node"},
+		{"internal/resolve", "a.go", `import "` + module + `/internal/node"`, "an edge serves the node"},
 		{"internal/node", "a.go", `import "` + module + `/cmd/multi6"`, "outermost layer"},
 		{"internal/node", "a.go", `import "net"`, ""},
 		{"wire/layers", "a.go", `import "github.com/google/gopacket"`, ""},

@@ -1,13 +1,9 @@
 package config
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
 )
 
@@ -28,7 +24,7 @@ func (v *validator) addressing(c *Config, f rawFile) {
 		c.Peers[i].Routes = v.routes(p.routes, title(p, c.Peers[i]))
 	}
 	for i, p := range f.peers {
-		c.Peers[i].Locators = v.locators(p.locators)
+		c.Peers[i].Locators, c.Peers[i].Names = v.locators(p.locators)
 	}
 	for _, p := range f.peers {
 		v.pathsOutside(p.routes, c.Peers)
@@ -135,81 +131,4 @@ func (v *validator) prefix(t text, what string) (netip.Prefix, bool) {
 		return p, false
 	}
 	return p, true
-}
-
-// locators validates where a peer may be reached.
-func (v *validator) locators(l list) []netip.AddrPort {
-	var all []netip.AddrPort
-	for _, t := range l.all {
-		a, trouble := parseLocator(t.s)
-		switch {
-		case trouble != "":
-			v.report(t.at, "locator %s %s", quote(t.s), trouble)
-		case v.owners[host(a.Addr())] != "":
-			v.report(t.at, "locator %s is an inner address of %s; write an address that the network itself routes to the peer",
-				quote(t.s), v.owners[host(a.Addr())])
-		case slices.Contains(all, a):
-			v.report(t.at, "locator %s is in the list already; take it out", quote(t.s))
-		default:
-			all = append(all, a)
-		}
-	}
-	return all
-}
-
-// parseLocator reads ADDRESS, [ADDRESS], ADDRESS:PORT or [ADDRESS]:PORT. If it
-// cannot be a locator, trouble says why and what to write.
-func parseLocator(s string) (a netip.AddrPort, trouble string) {
-	host, port, trouble := splitPort(s)
-	if trouble != "" {
-		return a, trouble
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return a, `is no address; write one such as "[2001:db8::1]:6110", "2001:db8::1" or "192.0.2.1:6110"`
-	}
-	switch {
-	case addr.Zone() != "":
-		return a, fmt.Sprintf("has a zone, but the interface is chosen here; write %q", addr.WithZone(""))
-	case addr.Is4In6():
-		return a, fmt.Sprintf("is an IPv4-mapped address; write %q", addr.Unmap())
-	case addr.IsUnspecified():
-		return a, "is the unspecified address; write an address of the peer's"
-	case addr.IsLoopback():
-		return a, "is a loopback address, which leads to this host; write an address of the peer's"
-	case addr.IsMulticast():
-		return a, "is a multicast address; write an address of the peer's own"
-	case addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return a, "is the broadcast address; write an address of the peer's own"
-	}
-	return netip.AddrPortFrom(addr, port), ""
-}
-
-// splitPort takes the port off an address. An IPv6 address with a port has
-// brackets.
-func splitPort(s string) (host string, port uint16, trouble string) {
-	host, digits, found := s, "", false
-	if strings.HasPrefix(s, "[") {
-		var closed bool
-		host, digits, closed = strings.Cut(s[1:], "]")
-		if !closed {
-			return "", 0, `has no closing bracket; write one such as "[2001:db8::1]:6110"`
-		}
-		if digits != "" {
-			digits, found = strings.CutPrefix(digits, ":")
-			if !found {
-				return "", 0, `has something other than :PORT behind the bracket; write one such as "[2001:db8::1]:6110"`
-			}
-		}
-	} else if strings.Count(s, ":") == 1 {
-		host, digits, found = strings.Cut(s, ":")
-	}
-	if !found {
-		return host, locator.DefaultPort, ""
-	}
-	n, err := strconv.ParseUint(digits, 10, 16)
-	if err != nil || n == 0 {
-		return "", 0, fmt.Sprintf("has port %s; write 1 to 65535, or leave it out for %d", quote(digits), locator.DefaultPort)
-	}
-	return host, uint16(n), ""
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
@@ -56,6 +57,17 @@ type Config struct {
 	MTU int
 	// Allow and Deny are patterns for Policy, as written. No Allow means all.
 	Allow, Deny []string
+	// Rules are for Policy, in the order of the file.
+	Rules []locator.Rule
+	// PolicyTable replaces the one of RFC 6724; empty: it does not. IPv4 is as
+	// written: as such, or mapped.
+	PolicyTable []locator.PolicyRow
+	// Failback is for how long a better-preferred pair must have worked before
+	// traffic moves back to it; zero: never.
+	Failback time.Duration
+	// ProbeBudget is how many bytes a day tests, keepalives and the like may take
+	// on each metered interface; zero: none beyond need.
+	ProbeBudget int64
 	// Peers are in the order of the file. Names and public keys are unique.
 	Peers []Peer
 }
@@ -68,21 +80,25 @@ type Peer struct {
 	PublicKey shim.PublicKey
 	// PresharedKey is zero if there is none.
 	PresharedKey shim.PresharedKey
-	// Locators are where to open to the peer, in the order of the file. Without
-	// any the peer calls us.
+	// Locators and Names are where to open to the peer, each in the order of the
+	// file. Without any the peer calls us.
 	Locators []netip.AddrPort
+	Names    []Name
 	// Routes are inner prefixes behind the peer besides its identifier, without
 	// host bits.
 	Routes []netip.Prefix
+	// Keepalive is the interval of keepalives, KeepaliveAuto or KeepaliveOff.
+	Keepalive time.Duration
 }
 
 // Identifier returns this node's own identifier.
 func (c *Config) Identifier() netip.Addr { return c.PrivateKey.Public().Identifier() }
 
-// Policy returns what interfaces lend their addresses: Allow matches and neither
-// Deny nor the list of tunnels does, and it is not the TUN itself.
+// Policy returns what interfaces lend their addresses, and what these are worth:
+// Allow matches and neither Deny nor the list of tunnels does, and it is not the
+// TUN itself.
 func (c *Config) Policy() locator.Policy {
-	return locator.Policy{Allow: c.Allow, Deny: slices.Concat(tunnels, c.Deny, []string{c.Interface})}
+	return locator.Policy{Allow: c.Allow, Deny: slices.Concat(tunnels, c.Deny, []string{c.Interface}), Rules: c.Rules}
 }
 
 func matchesAny(patterns []string, name string) bool {

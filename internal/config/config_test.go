@@ -6,9 +6,11 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
 )
 
@@ -59,6 +61,8 @@ func TestParseMinimal(t *testing.T) {
 		ControlSocket: "/run/multi6/shim0.sock",
 		Profile:       Balanced,
 		MTU:           1400,
+		Failback:      10 * time.Second,
+		ProbeBudget:   1_000_000,
 	}
 	if d := cmp.Diff(want, c, compare); d != "" {
 		t.Error(d)
@@ -83,6 +87,36 @@ addresses = ["10.99.0.1/24", "10.99.0.2/24", "fd00::1/128"]
 mtu = 9000
 allow = ["eth*"]
 deny = ["eth[0-1]", "usb0"]
+failback = "1.5s"
+probe_budget = "64 KiB"
+
+[[locator]]
+interface = "eth2"
+prefix = "2001:db8::/32"
+preference = 0
+
+[[locator]]
+interface = "eth*"
+preference = 255
+metered = true
+
+[[locator]]
+prefix = "192.0.2.0/24"
+
+[[policy_table]]
+prefix = "::/0"
+precedence = 0
+label = 65535
+
+[[policy_table]]
+prefix = "::ffff:0:0/96"
+precedence = 35
+label = 4
+
+[[policy_table]]
+prefix = "10.0.0.0/8"
+precedence = 36
+label = 4
 
 [[peer]]
 name = "us"
@@ -90,13 +124,15 @@ public_key = "` + ourPublic.String() + `"
 preshared_key_file = "b.psk"
 locators = [
 	"[2001:db8::1]:7000", "2001:db8::2", "[2001:db8::3]", # a comment
-	"192.0.2.1:7001", "192.0.2.1", "fe80::1",
+	"b.example.net", "192.0.2.1:7001", "B.Example.net.:07000", "192.0.2.1", "fe80::1", "Bücher.example", "b",
 ]
+keepalive = "25s"
 routes = ["10.98.0.0/16", "10.64.0.0/10", "fd97::/16"]
 
 [[peer]]
 public_key = "` + cPublic.String() + `"
 locators = []
+keepalive = "off"
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -111,20 +147,40 @@ locators = []
 		MTU:           9000,
 		Allow:         []string{"eth*"},
 		Deny:          []string{"eth[0-1]", "usb0"},
+		Failback:      1500 * time.Millisecond,
+		ProbeBudget:   65536,
+		Rules: []locator.Rule{
+			{Interface: "eth2", Prefix: netip.MustParsePrefix("2001:db8::/32")},
+			{Interface: "eth*", Preference: 255, Metered: true},
+			{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Preference: locator.DefaultPreference},
+		},
+		PolicyTable: []locator.PolicyRow{
+			{Prefix: netip.MustParsePrefix("::/0"), Label: 65535},
+			{Prefix: netip.MustParsePrefix("::ffff:0:0/96"), Precedence: 35, Label: 4},
+			{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Precedence: 36, Label: 4},
+		},
 		Peers: []Peer{{
 			Name:         "us",
 			PublicKey:    ourPublic,
 			PresharedKey: sharedKey,
 			Locators: addrPorts("[2001:db8::1]:7000", "[2001:db8::2]:6110", "[2001:db8::3]:6110",
 				"192.0.2.1:7001", "192.0.2.1:6110", "[fe80::1]:6110"),
-			Routes: prefixes("10.98.0.0/16", "10.64.0.0/10", "fd97::/16"),
+			Names: []Name{
+				{"b.example.net", 6110}, {"b.example.net.", 7000}, {"xn--bcher-kva.example", 6110}, {"b", 6110},
+			},
+			Routes:    prefixes("10.98.0.0/16", "10.64.0.0/10", "fd97::/16"),
+			Keepalive: 25 * time.Second,
 		}, {
 			Name:      cPublic.Short(),
 			PublicKey: cPublic,
+			Keepalive: KeepaliveOff,
 		}},
 	}
 	if d := cmp.Diff(want, c, compare); d != "" {
 		t.Error(d)
+	}
+	if d := cmp.Diff(want.Rules, c.Policy().Rules, compare); d != "" {
+		t.Errorf("rules of the policy: %s", d)
 	}
 }
 
@@ -216,7 +272,8 @@ func FuzzParse(f *testing.F) {
 	for _, tt := range problemTests() {
 		f.Add([]byte(tt.text))
 	}
-	f.Add([]byte("private_key_file = 'own.key'\naddresses = ['10.0.0.1/8']\n[[peer]]\npublic_key = '" + bPublic.String() + "'\nlocators = ['::2']"))
+	f.Add([]byte("private_key_file = 'own.key'\naddresses = ['10.0.0.1/8']\n[[peer]]\npublic_key = '" + bPublic.String() + "'\nlocators = ['::2', 'é.example.']\nkeepalive = '25s'"))
+	f.Add([]byte(withKey("failback = 'off'\nprobe_budget = '9GiB'\n[[locator]]\nprefix = '::/0'\n[[policy_table]]\nprefix = '1.0.0.0/8'\nlabel = 1\nprecedence = 2")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := parse(file, data, fakeSecrets)
 		if err != nil {
@@ -226,7 +283,28 @@ func FuzzParse(f *testing.F) {
 		if c.PrivateKey == (shim.PrivateKey{}) || c.Interface == "" || c.Port == 0 || c.MTU < MinMTU || c.Profile == "" {
 			t.Errorf("accepted %+v", c)
 		}
+		if c.Failback < 0 || c.Failback > maxFailback || c.ProbeBudget < 0 || c.ProbeBudget > maxProbeBudget {
+			t.Errorf("accepted failback %s, budget %d", c.Failback, c.ProbeBudget)
+		}
+		if err := c.Policy().Validate(); err != nil {
+			t.Error(err)
+		}
+		for _, r := range c.Rules {
+			if r.Interface == "" && !r.Prefix.IsValid() || r.Prefix != r.Prefix.Masked() {
+				t.Errorf("accepted rule %+v", r)
+			}
+		}
+		for _, r := range c.PolicyTable {
+			if !r.Prefix.IsValid() || r.Prefix != r.Prefix.Masked() {
+				t.Errorf("accepted row %+v", r)
+			}
+		}
 		for _, p := range c.Peers {
+			for _, n := range p.Names {
+				if name, trouble := hostName(n.Host); name != n.Host || trouble != "" || n.Port == 0 {
+					t.Errorf("accepted name %q: %s", n, trouble)
+				}
+			}
 			if p.PublicKey == (shim.PublicKey{}) || p.Name == "" {
 				t.Errorf("accepted peer %+v", p)
 			}

@@ -26,26 +26,34 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Peers) != 2 || len(c.Peers[0].Locators) != 3 || c.Peers[0].PresharedKey != shim.PresharedKey(cKey) {
+	if len(c.Peers) != 2 || len(c.Peers[0].Locators) != 3 || len(c.Peers[0].Names) != 1 || c.Peers[0].PresharedKey != shim.PresharedKey(cKey) {
 		t.Errorf("peers %+v", c.Peers)
 	}
 	if c.MTU != DefaultMTU || c.Profile != Balanced {
 		t.Errorf("MTU %d, profile %s: the example shows the defaults", c.MTU, c.Profile)
+	}
+	if c.Failback != DefaultFailback || c.ProbeBudget != DefaultProbeBudget || c.Peers[0].Keepalive != KeepaliveAuto {
+		t.Errorf("failback %s, budget %d, keepalive %s: the example shows the defaults", c.Failback, c.ProbeBudget, c.Peers[0].Keepalive)
 	}
 
 	root, trouble, _ := parseTree(text)
 	if root == nil {
 		t.Fatal(trouble)
 	}
-	for _, f := range rootFields(new(rawFile)) {
-		if root.find(f.name) == nil {
-			t.Errorf("%s is not in the example", f.name)
+	for _, s := range sections() {
+		table := root
+		if s.name != "" {
+			e := root.find(s.name)
+			if e == nil {
+				t.Errorf("[[%s]] is not in the example", s.name)
+				continue
+			}
+			table = e.value.elems[0].table
 		}
-	}
-	peer := root.find("peer").value.elems[0].table
-	for _, f := range peerFields(new(rawPeer)) {
-		if peer.find(f.name) == nil {
-			t.Errorf("%s is not in the example's first peer", f.name)
+		for _, f := range s.fields {
+			if table.find(f.name) == nil {
+				t.Errorf("%s is not in the example (section %q)", f.name, s.name)
+			}
 		}
 	}
 }

@@ -27,7 +27,10 @@ func withPeer(lines string) string {
 func problemTests() []problemTest {
 	tests := append(syntaxTests(), keyTests()...)
 	tests = append(tests, nodeTests()...)
-	return append(tests, peerTests()...)
+	tests = append(tests, peerTests()...)
+	tests = append(tests, tableTests()...)
+	tests = append(tests, quantityTests()...)
+	return append(tests, hostTests()...)
 }
 
 func syntaxTests() []problemTest {
@@ -49,11 +52,11 @@ func syntaxTests() []problemTest {
 		{"wg's word", withKey("ListenPort = 6110"), []string{`2:1: unknown key "ListenPort"; did you mean "port"?`}},
 		{"wg's word, wrong table", withKey("AllowedIPs = 1"), []string{
 			`2:1: unknown key "AllowedIPs"; did you mean "routes", which belongs below a [[peer]]?`}},
-		{"unlike any", withKey("colour = 1"), []string{`2:1: unknown key "colour"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, peer`}},
-		{"long and odd", withKey(`"` + `\u001b` + strings.Repeat("x", 100) + `" = 1`), []string{`2:1: unknown key "\x1b` + strings.Repeat("x", 59) + `…"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, peer`}},
+		{"unlike any", withKey("colour = 1"), []string{`2:1: unknown key "colour"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, failback, probe_budget, locator, policy_table, peer`}},
+		{"long and odd", withKey(`"` + `\u001b` + strings.Repeat("x", 100) + `" = 1`), []string{`2:1: unknown key "\x1b` + strings.Repeat("x", 59) + `…"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, failback, probe_budget, locator, policy_table, peer`}},
 		{"table", withKey("[interfaces]\nname = 1"), []string{`2:2: unknown key "interfaces"; did you mean "interface"?`}},
 		{"peers", withKey("[[peers]]\nname = 1"), []string{`2:3: unknown key "peers"; did you mean [[peer]]?`}},
-		{"dotted", withKey("foo.bar.baz = 1\nfoo.x = 2"), []string{`2:1: unknown key "foo"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, peer`}},
+		{"dotted", withKey("foo.bar.baz = 1\nfoo.x = 2"), []string{`2:1: unknown key "foo"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, failback, probe_budget, locator, policy_table, peer`}},
 		{"peer's key above", withKey("locators = []"), []string{`2:1: unknown key "locators"; it belongs below a [[peer]]`}},
 		{"node's key below", withPeer("port = 1"), []string{`4:1: unknown key "port" in [[peer]]; it belongs above the first [[peer]]`}},
 		{"in the second peer", withPeer("[[peer]]\npublic_key = \"" + cPublic.String() + "\"\n  nmae = \"c\""), []string{
@@ -62,7 +65,7 @@ func syntaxTests() []problemTest {
 		{"table in the last peer", withPeer("name = \"b\"\n[[peer]]\npublic_key = \"" + cPublic.String() + "\"\n[peer.name]\nx = 1"), []string{
 			`7:7: name must be a string, not a table; write name = "b"`}},
 		{"table array in peer", withPeer("[[peer.x]]\n[peer.x.y]\n[[peer.x]]"), []string{
-			`4:8: unknown key "x" in [[peer]]; the keys are name, public_key, preshared_key_file, locators, routes`}},
+			`4:8: unknown key "x" in [[peer]]; the keys are name, public_key, preshared_key_file, locators, routes, keepalive`}},
 		{"in an inline peer", withKey("peer = [\n  {public_key = \"" + bPublic.String() + "\", rotues = []},\n]"), []string{
 			`3:65: unknown key "rotues" in [[peer]]; did you mean "routes"?`}},
 
@@ -184,7 +187,7 @@ func peerTests() []problemTest {
 "1.2.3.4:0",
 "[::1",
 "1.2.3.4:70000",
-"host.example:6110",
+"2001:db8:::1",
 "[1::2]x",
 "fe80::1%eth0",
 "1.2.3.4",
@@ -199,12 +202,12 @@ func peerTests() []problemTest {
 			`9:1: locator "1.2.3.4:0" has port "0"; write 1 to 65535, or leave it out for 6110`,
 			`10:1: locator "[::1" has no closing bracket` + example,
 			`11:1: locator "1.2.3.4:70000" has port "70000"; write 1 to 65535, or leave it out for 6110`,
-			`12:1: locator "host.example:6110" is no address` + example + `, "2001:db8::1" or "192.0.2.1:6110"`,
+			`12:1: locator "2001:db8:::1" is no IPv6 address` + example + ` or "2001:db8::1"`,
 			`13:1: locator "[1::2]x" has something other than :PORT behind the bracket` + example,
 			`14:1: locator "fe80::1%eth0" has a zone, but the interface is chosen here; write "fe80::1"`,
 			`16:1: locator "1.2.3.4:6110" is in the list already; take it out`,
 			`17:1: locator "255.255.255.255" is the broadcast address; write an address of the peer's own`,
-			`18:1: locator "" is no address` + example + `, "2001:db8::1" or "192.0.2.1:6110"`,
+			`18:1: locator "" is no address and no name` + example + `, "192.0.2.1" or "b.example.net"`,
 		}},
 		{"locator is the identifier", withPeer(`locators = ["` + b + `"]`), []string{
 			`4:13: locator "` + b + `" is an inner address of peer "` + bPublic.Short() + `"; write an address that the network itself routes to the peer`}},

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // A rawFile is the file as it was written: the right keys with the right types,
@@ -18,7 +17,11 @@ type rawFile struct {
 	mtu            number
 	allow          list
 	deny           list
-	peers          peerList
+	failback       text
+	probeBudget    size
+	rules          []rawRule
+	policyTable    []rawRow
+	peers          []rawPeer
 }
 
 // A rawPeer is one [[peer]] table as it was written, at its header.
@@ -29,6 +32,24 @@ type rawPeer struct {
 	presharedKeyFile text
 	locators         list
 	routes           list
+	keepalive        text
+}
+
+// A rawRule is one [[locator]] table, at its header.
+type rawRule struct {
+	at         pos
+	iface      text
+	prefix     text
+	preference number
+	metered    flag
+}
+
+// A rawRow is one [[policy_table]] table, at its header.
+type rawRow struct {
+	at         pos
+	prefix     text
+	precedence number
+	label      number
 }
 
 // A text is a string from the file. seen says that its key was there, ok that
@@ -47,6 +68,22 @@ type number struct {
 	n        int64
 }
 
+// A flag is true or false from the file, otherwise like text.
+type flag struct {
+	at       pos
+	seen, ok bool
+	b        bool
+}
+
+// A size is a number of bytes from the file: a string with a unit, or an integer.
+type size struct {
+	at       pos
+	seen, ok bool
+	isText   bool // then s holds it, otherwise n
+	s        string
+	n        int64
+}
+
 // A list is an array of strings from the file. Elements of another type have
 // been reported and left out; empty says that there were none in the file.
 type list struct {
@@ -55,14 +92,20 @@ type list struct {
 	all   []text
 }
 
-// A peerList is an array of tables from the file.
-type peerList []rawPeer
-
 // A field is one key that a table may hold.
 type field struct {
 	name    string
 	example string // what to write, for people whose value has the wrong type
-	into    any    // *text, *number, *list or *peerList
+	into    any    // *text, *number, *flag, *size, *list, or *[]rawX for tables
+}
+
+// isTables says that the field is written as [[name]].
+func (f field) isTables() bool {
+	switch f.into.(type) {
+	case *[]rawPeer, *[]rawRule, *[]rawRow:
+		return true
+	}
+	return false
 }
 
 func rootFields(f *rawFile) []field {
@@ -76,6 +119,10 @@ func rootFields(f *rawFile) []field {
 		{"mtu", `1400`, &f.mtu},
 		{"allow", `["eth*"]`, &f.allow},
 		{"deny", `["docker*"]`, &f.deny},
+		{"failback", `"10s"`, &f.failback},
+		{"probe_budget", `"1MB"`, &f.probeBudget},
+		{"locator", "", &f.rules},
+		{"policy_table", "", &f.policyTable},
 		{"peer", "", &f.peers},
 	}
 }
@@ -87,37 +134,64 @@ func peerFields(p *rawPeer) []field {
 		{"preshared_key_file", `"b.psk"`, &p.presharedKeyFile},
 		{"locators", `["[2001:db8::1]:6110"]`, &p.locators},
 		{"routes", `["10.99.0.2/32"]`, &p.routes},
+		{"keepalive", `"25s"`, &p.keepalive},
 	}
 }
 
-// decode reads the root table. What has the wrong name or type is reported and
-// left out.
+func ruleFields(u *rawRule) []field {
+	return []field{
+		{"interface", `"wwan*"`, &u.iface},
+		{"prefix", `"2001:db8::/32"`, &u.prefix},
+		{"preference", `50`, &u.preference},
+		{"metered", `true`, &u.metered},
+	}
+}
+
+func rowFields(w *rawRow) []field {
+	return []field{
+		{"prefix", `"::ffff:0:0/96"`, &w.prefix},
+		{"precedence", `35`, &w.precedence},
+		{"label", `4`, &w.label},
+	}
+}
+
+// A decoder fills a rawFile. What has the wrong name or type is reported and left
+// out.
+type decoder struct {
+	*reporter
+	// first is the name of the first [[table]] of the file, which ends the keys of
+	// the node.
+	first string
+}
+
+// decode reads the root table.
 func (r *reporter) decode(root *table) rawFile {
 	var f rawFile
 	fields := rootFields(&f)
-	for _, e := range root.entries {
-		known := find(fields, e.key)
-		if known == nil {
-			r.unknown(e, "", fields, peerFields(new(rawPeer)))
-			continue
-		}
-		r.set(*known, e)
-	}
+	d := decoder{r, firstTable(root, fields)}
+	d.fill("", root, fields)
 	return f
 }
 
-func (r *reporter) decodePeer(v *value) rawPeer {
-	p := rawPeer{at: v.at}
-	fields := peerFields(&p)
-	for _, e := range v.table.entries {
-		known := find(fields, e.key)
-		if known == nil {
-			r.unknown(e, " in [[peer]]", fields, rootFields(new(rawFile)))
-			continue
+func firstTable(root *table, fields []field) string {
+	for _, e := range root.entries {
+		if f := find(fields, e.key); f != nil && f.isTables() && holdsTables(e.value) {
+			return e.key
 		}
-		r.set(*known, e)
 	}
-	return p
+	return "peer"
+}
+
+// fill reads the entries of t, a table under the header [[section]], or the root
+// where section is empty.
+func (d *decoder) fill(section string, t *table, fields []field) {
+	for _, e := range t.entries {
+		if known := find(fields, e.key); known != nil {
+			d.set(*known, e)
+		} else {
+			d.unknown(e, section, fields)
+		}
+	}
 }
 
 func find(fields []field, name string) *field {
@@ -129,64 +203,55 @@ func find(fields []field, name string) *field {
 	return nil
 }
 
-// unknown reports a key that its table does not have, and the key of either kind
-// of table that was likely meant: TOML gives every key to the last header above
-// it.
-func (r *reporter) unknown(e *entry, where string, fields, others []field) {
-	place := "belongs above the first [[peer]]"
-	if where == "" {
-		place = "belongs below a [[peer]]"
-	}
-	own, other := names(fields), names(others)
-	advice := "the keys are " + strings.Join(own, ", ")
-	if slices.Contains(other, e.key) {
-		advice = "it " + place
-	} else if best := suggest(e.key, own); best == "peer" {
-		advice = "did you mean [[peer]]?"
-	} else if best != "" {
-		advice = fmt.Sprintf("did you mean %q?", best)
-	} else if best := suggest(e.key, other); best != "" {
-		advice = fmt.Sprintf("did you mean %q, which %s?", best, place)
-	}
-	r.report(e.at, "unknown key %s%s; %s", quote(e.key), where, advice)
-}
-
-func names(fields []field) []string {
-	all := make([]string, len(fields))
-	for i, f := range fields {
-		all[i] = f.name
-	}
-	return all
-}
-
 // set stores the value of e where f says, or reports its type.
-func (r *reporter) set(f field, e *entry) {
+func (d *decoder) set(f field, e *entry) {
 	v := e.value
 	switch into := f.into.(type) {
 	case *text:
-		*into = text{v.at, true, v.kind == kindString, v.text}
-		r.wantKind(f, v, kindString)
+		*into = text{v.at, true, d.wantKind(f, v, kindString), v.text}
 	case *number:
-		*into = number{v.at, true, v.kind == kindInteger, v.number}
-		r.wantKind(f, v, kindInteger)
+		*into = number{v.at, true, d.wantKind(f, v, kindInteger), v.number}
+	case *flag:
+		*into = flag{v.at, true, d.wantKind(f, v, kindBool), v.truth}
+	case *size:
+		*into = size{v.at, true, d.wantKind(f, v, kindString, kindInteger), v.kind == kindString, v.text, v.number}
 	case *list:
 		*into = list{at: v.at, empty: v.kind == kindArray && len(v.elems) == 0}
-		if r.wantKind(f, v, kindArray) {
-			into.all = r.strings(f, v)
+		if d.wantKind(f, v, kindArray) {
+			into.all = d.strings(f, v)
 		}
-	case *peerList:
-		*into = r.peers(e)
+	case *[]rawPeer:
+		for _, v := range d.tables(e) {
+			p := rawPeer{at: v.at}
+			d.fill(e.key, v.table, peerFields(&p))
+			*into = append(*into, p)
+		}
+	case *[]rawRule:
+		for _, v := range d.tables(e) {
+			u := rawRule{at: v.at}
+			d.fill(e.key, v.table, ruleFields(&u))
+			*into = append(*into, u)
+		}
+	case *[]rawRow:
+		for _, v := range d.tables(e) {
+			w := rawRow{at: v.at}
+			d.fill(e.key, v.table, rowFields(&w))
+			*into = append(*into, w)
+		}
 	}
 }
 
-// wantKind reports v if it is not of kind k.
-func (r *reporter) wantKind(f field, v *value, k kind) bool {
-	if v.kind == k {
+// wantKind reports v if it is of none of the kinds.
+func (r *reporter) wantKind(f field, v *value, kinds ...kind) bool {
+	if slices.Contains(kinds, v.kind) {
 		return true
 	}
-	want := string(k)
-	if k == kindArray {
+	want := string(kinds[0])
+	switch {
+	case want == string(kindArray):
 		want = "a list of strings"
+	case len(kinds) > 1:
+		want += " or " + string(kinds[1])
 	}
 	r.report(v.at, "%s must be %s, not %s; write %s = %s", f.name, want, v.kind, f.name, f.example)
 	return false
@@ -204,23 +269,29 @@ func (r *reporter) strings(f field, v *value) []text {
 	return all
 }
 
-// peers reads the [[peer]] tables, or an array of inline tables, which TOML
-// holds to be the same.
-func (r *reporter) peers(e *entry) peerList {
-	const advice = "write the header [[peer]] and the peer's keys below it, once for each peer"
+// tableAdvice says how the tables are written and what they are for.
+var tableAdvice = map[string]string{
+	"peer":         "write the header [[peer]] and the peer's keys below it, once for each peer",
+	"locator":      "write the header [[locator]] and what holds for some of our addresses below it; where a peer can be reached goes into locators below its [[peer]]",
+	"policy_table": "write the header [[policy_table]] and prefix, precedence and label below it, once for each row",
+}
+
+// tables returns the elements of an array of tables, which may be written inline
+// as well: TOML holds both to be the same.
+func (r *reporter) tables(e *entry) []*value {
 	if e.value.kind != kindArray {
-		r.report(e.at, "peer must be a list of tables, not %s; %s", e.value.kind, advice)
+		r.report(e.at, "%s must be a list of tables, not %s; %s", e.key, e.value.kind, tableAdvice[e.key])
 		return nil
 	}
-	var ps peerList
+	var all []*value
 	for _, v := range e.value.elems {
 		if v.kind != kindTable {
-			r.report(v.at, "peer holds tables only, not %s; %s", v.kind, advice)
+			r.report(v.at, "%s holds tables only, not %s; %s", e.key, v.kind, tableAdvice[e.key])
 			continue
 		}
-		ps = append(ps, r.decodePeer(v))
+		all = append(all, v)
 	}
-	return ps
+	return all
 }
 
 // missing reports a required key that is not there.

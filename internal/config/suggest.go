@@ -7,9 +7,10 @@ import (
 
 // synonyms are the words of wg(8) for what we call otherwise.
 var synonyms = map[string]string{
-	"allowedips": "routes",
-	"endpoint":   "locators",
-	"listenport": "port",
+	"allowedips":          "routes",
+	"endpoint":            "locators",
+	"listenport":          "port",
+	"persistentkeepalive": "keepalive",
 }
 
 // suggest returns the candidate that a person who wrote s most likely meant, or

@@ -18,10 +18,12 @@ import (
 type value struct {
 	at   pos
 	kind kind
-	// text is set for a string, number for an integer, elems for an array, and
-	// table for a table. Other scalars carry nothing: no key takes one.
+	// text is set for a string, number for an integer, truth for true, elems for
+	// an array, and table for a table. Other scalars carry nothing: no key takes
+	// one.
 	text   string
 	number int64
+	truth  bool
 	elems  []*value
 	table  *table
 }
@@ -173,7 +175,7 @@ func (b *builder) value(n *unstable.Node, at pos) *value {
 	case unstable.Float:
 		v.kind = kindFloat
 	case unstable.Bool:
-		v.kind = kindBool
+		v.kind, v.truth = kindBool, string(n.Data) == "true"
 	case unstable.Array:
 		v.kind = kindArray
 		for it := n.Children(); it.Next(); {

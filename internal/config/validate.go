@@ -56,6 +56,10 @@ func (v *validator) config(f rawFile) *Config {
 	c.ControlSocket = v.controlSocket(f.controlSocket, c.Interface)
 	c.Deny = v.patterns(f.deny, "deny")
 	c.Allow = v.allow(f.allow, c.Deny)
+	c.Rules = v.rules(f.rules, c.Allow, c.Deny)
+	c.PolicyTable = v.policyTable(f.policyTable)
+	c.Failback = v.failback(f.failback)
+	c.ProbeBudget = v.probeBudget(f.probeBudget)
 	c.PrivateKey = v.privateKey(f.privateKeyFile)
 
 	v.names = make(map[string]pos)
@@ -164,13 +168,20 @@ func (v *validator) controlSocket(t text, iface string) string {
 func (v *validator) patterns(l list, key string) []string {
 	var all []string
 	for _, t := range l.all {
-		if _, err := path.Match(t.s, ""); err != nil || t.s == "" {
-			v.report(t.at, "%s pattern %s is malformed; write a name such as \"eth0\", or a pattern with *, ? or [a-z]", key, quote(t.s))
-			continue
+		if v.pattern(t, key) {
+			all = append(all, t.s)
 		}
-		all = append(all, t.s)
 	}
 	return all
+}
+
+// pattern checks that path.Match will take t.
+func (v *validator) pattern(t text, key string) bool {
+	if _, err := path.Match(t.s, ""); err != nil || t.s == "" {
+		v.report(t.at, "%s pattern %s is malformed; write a name such as \"eth0\", or a pattern with *, ? or [a-z]", key, quote(t.s))
+		return false
+	}
+	return true
 }
 
 // allow checks the patterns, and that no plain name among them is refused
@@ -196,6 +207,7 @@ func (v *validator) identity(p rawPeer, own shim.PrivateKey) Peer {
 		Name:         v.peerName(p, key),
 		PublicKey:    key,
 		PresharedKey: v.presharedKey(p.presharedKeyFile, own),
+		Keepalive:    v.keepalive(p.keepalive),
 	}
 	if key == (shim.PublicKey{}) {
 		return peer
