@@ -79,10 +79,10 @@ type Peer struct {
 // Identifier returns this node's own identifier.
 func (c *Config) Identifier() netip.Addr { return c.PrivateKey.Public().Identifier() }
 
-// Policy returns what interfaces lend their addresses: Allow matches and neither
-// Deny nor the list of tunnels does, and it is not the TUN itself.
+// Policy returns what interfaces lend their addresses: Allow matches and Deny does
+// not, it is not the TUN itself, and it is no tunnel that Allow does not name.
 func (c *Config) Policy() locator.Policy {
-	return locator.Policy{Allow: c.Allow, Deny: slices.Concat(tunnels, c.Deny, []string{c.Interface})}
+	return locator.Policy{Allow: c.Allow, Deny: slices.Concat(c.Deny, []string{c.Interface}), Tunnels: tunnels}
 }
 
 func matchesAny(patterns []string, name string) bool {
