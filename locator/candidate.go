@@ -19,6 +19,8 @@ type Local struct {
 	Deprecated bool
 	// Temporary addresses change for privacy's sake (RFC 8981).
 	Temporary bool
+	// Tunnel says that the interface is one end of a tunnel.
+	Tunnel bool
 	// Metered locators cost by the byte: they are tested and reported over no
 	// more than need be.
 	Metered bool
@@ -54,17 +56,27 @@ type Candidate struct {
 	Deprecated bool
 	// Metered says that one end at least costs by the byte.
 	Metered bool
+	// Ambiguous says that the remote locator, used from the local one, may mean
+	// someone else (draft §3.1): it is private or link-local, nobody vouches for it
+	// and it is not on a link that is known to be ours.
+	Ambiguous bool
 	// Class counts from 0, the best. Candidates of one class are equally
-	// wanted; only the tie-breaks of RFC 6724 tell them apart, which evidence
+	// wanted; only the rules of RFC 6724 tell them apart, which evidence
 	// may overrule.
 	Class int
+
+	keys keys
 }
 
 // An Order is what legality and order depend on besides the locators. The zero
 // Order is good.
 type Order struct {
-	// Table replaces the policy table of RFC 6724 §2.1; empty: the default one.
+	// Table replaces the policy table of RFC 6724 §2.1; empty: the default one. The
+	// order of the rows does not matter. See ValidateTable.
 	Table []PolicyRow
+	// PreferTemporary has temporary addresses of this node before its public ones
+	// (RFC 6724 §5 rule 7); see byTemporary for why that is not the default.
+	PreferTemporary bool
 	// Routable reports whether there is a route from l to remote by l's interface.
 	// Nil: always.
 	Routable func(l Local, remote netip.Addr) bool
@@ -77,44 +89,59 @@ func (o Order) routable(l Local, remote netip.Addr) bool {
 // Pairs returns every legal pair of a local and a remote locator once, best
 // first. The result depends on what is in the slices, not on their order.
 func Pairs(locals []Local, remotes []Remote, o Order) []Candidate {
+	table := newPolicyTable(o.Table)
 	list := make([]Candidate, 0, len(locals)*len(remotes))
-	for _, l := range locals {
-		for _, r := range remotes {
-			if p := (Pair{l.Addr, r.Addr}); Legal(p) && o.routable(l, r.Addr.Addr()) {
-				list = append(list, Candidate{
-					Pair:       p,
-					Interface:  l.Interface,
-					Link:       r.Link,
-					Preference: int(l.Preference) + int(r.Preference),
-					Deprecated: l.Deprecated || r.Deprecated,
-					Metered:    l.Metered || r.Metered,
-				})
+	for _, r := range remotes {
+		links := linksOf(r.Addr.Addr(), locals)
+		for _, l := range locals {
+			if !Legal(Pair{l.Addr, r.Addr}) || meaningOf(l, r) == meansOther || !o.routable(l, r.Addr.Addr()) {
+				continue
 			}
+			c := candidate(l, r, table, o.PreferTemporary)
+			c.keys.onLink = max(c.keys.onLink, links[l.Interface])
+			list = append(list, c)
 		}
 	}
-	slices.SortFunc(list, compare)
 	list = dropRepeats(list)
 	classify(list)
+	rankSources(list)
+	slices.SortFunc(list, compare)
 	return list
 }
 
-// dropRepeats keeps the first, best candidate of each pair: a locator may have
-// been given twice with different preferences.
-func dropRepeats(sorted []Candidate) []Candidate {
-	seen := make(map[Pair]bool, len(sorted))
-	return slices.DeleteFunc(sorted, func(c Candidate) bool {
-		again := seen[c.Pair]
-		seen[c.Pair] = true
-		return again
-	})
+// candidate returns the pair of l and r, with all that the two alone tell.
+func candidate(l Local, r Remote, table policyTable, preferTemporary bool) Candidate {
+	a := r.Addr.Addr()
+	mine, theirs := table.lookup(l.Addr), table.lookup(a)
+	return Candidate{
+		Pair:       Pair{l.Addr, r.Addr},
+		Interface:  l.Interface,
+		Link:       r.Link,
+		Preference: int(l.Preference) + int(r.Preference),
+		Deprecated: l.Deprecated || r.Deprecated,
+		Metered:    l.Metered || r.Metered,
+		Ambiguous:  meaningOf(l, r) == mayMeanPeer,
+		keys: keys{
+			localDeprecated: l.Deprecated,
+			sameLabel:       mine.Label == theirs.Label,
+			precedence:      theirs.Precedence,
+			temporary:       l.Temporary,
+			unwantedKind:    l.Temporary != preferTemporary,
+			tunnel:          l.Tunnel,
+			onLink:          l.onLink(a),
+			commonPrefix:    commonPrefix(l, a),
+		},
+	}
 }
 
-// classify numbers the classes of a sorted list.
-func classify(sorted []Candidate) {
-	for i := 1; i < len(sorted); i++ {
-		sorted[i].Class = sorted[i-1].Class
-		if compareBy(wishes, sorted[i-1], sorted[i]) != 0 {
-			sorted[i].Class++
+// linksOf returns the interfaces on whose link a is, by the on-link prefixes of any
+// of their addresses, with the length of the longest one in bits.
+func linksOf(a netip.Addr, locals []Local) map[uint32]int {
+	links := make(map[uint32]int)
+	for _, l := range locals {
+		if n := l.onLink(a); n > 0 && l.Interface != 0 {
+			links[l.Interface] = max(links[l.Interface], n)
 		}
 	}
+	return links
 }

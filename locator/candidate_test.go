@@ -5,14 +5,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 )
 
 // pool has one address of every kind, and neighbours of some.
 var pool = parseAll(
 	"2001:db8:1::1", "2001:db8:1::2", "2001:db8:2::1", "2a00::1", "2002:c000:201::1", "2001::1",
 	"fd00::1", "fd12::1", "fe80::1", "fe80::2", "fec0::1", "ff02::1", "::1", "::", "::ffff:192.0.2.1",
-	"192.0.2.1", "192.0.2.2", "198.51.100.1", "10.0.0.1", "169.254.0.1", "127.0.0.1", "224.0.0.1",
+	"192.0.2.1", "192.0.2.2", "198.51.100.1", "10.0.0.1", "10.0.0.2", "192.168.1.1", "100.64.0.1", "169.254.0.1", "127.0.0.1", "224.0.0.1",
 	"0.0.0.0", "255.255.255.255",
 )
 
@@ -117,88 +116,39 @@ func TestPairsPorts(t *testing.T) {
 		"0: 192.0.2.1 → 198.51.100.1", "0: 192.0.2.1 → 198.51.100.1:7000")
 }
 
-var (
-	anyLocal = rapid.Custom(func(t *rapid.T) Local {
-		return Local{
-			Addr:       rapid.SampledFrom(pool).Draw(t, "addr"),
-			Interface:  rapid.Uint32Range(1, 2).Draw(t, "interface"),
-			Preference: rapid.Uint8Range(0, 2).Draw(t, "preference"),
-			Deprecated: rapid.Bool().Draw(t, "deprecated"),
-		}
-	})
-	anyRemote = rapid.Custom(func(t *rapid.T) Remote {
-		port := rapid.SampledFrom([]uint16{DefaultPort, 7000, 0}).Draw(t, "port")
-		return Remote{
-			Addr:       netip.AddrPortFrom(rapid.SampledFrom(pool).Draw(t, "addr"), port),
-			Preference: rapid.Uint8Range(0, 2).Draw(t, "preference"),
-			Deprecated: rapid.Bool().Draw(t, "deprecated"),
-		}
-	})
-)
-
-func TestPairsProperties(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		locals := rapid.SliceOfN(anyLocal, 0, 6).Draw(t, "locals")
-		remotes := rapid.SliceOfN(anyRemote, 0, 6).Draw(t, "remotes")
-		got := Pairs(locals, remotes, Order{})
-
-		seed := rapid.Uint64().Draw(t, "seed")
-		if diff := cmp.Diff(got, Pairs(shuffled(locals, seed), shuffled(remotes, seed+1), Order{}), addrs); diff != "" {
-			t.Fatalf("depends on the order of the input:\n%s", diff)
-		}
-		seen := make(map[Pair]bool)
-		for i, c := range got {
-			if seen[c.Pair] || !Legal(c.Pair) {
-				t.Fatalf("%v repeated or not legal", c.Pair)
-			}
-			seen[c.Pair] = true
-			if i == 0 {
-				if c.Class != 0 {
-					t.Fatalf("first class is %d", c.Class)
-				}
-				continue
-			}
-			last := got[i-1]
-			same := last.Deprecated == c.Deprecated && last.Preference == c.Preference
-			if step := c.Class - last.Class; same && step != 0 || !same && step != 1 {
-				t.Fatalf("class %d after %d: %+v, %+v", c.Class, last.Class, last, c)
-			}
-			if compare(last, c) >= 0 {
-				t.Fatalf("%v not before %v", last, c)
-			}
-		}
-		for _, l := range locals {
-			for _, r := range remotes {
-				if p := (Pair{l.Addr, r.Addr}); Legal(p) && !seen[p] {
-					t.Fatalf("%v is missing", p)
-				}
-			}
-		}
-	})
+// Metered pairs come after others that are liked as well, never before a worse liked.
+func TestPairsMetered(t *testing.T) {
+	mobile, cheap := local("192.0.2.1", 1), local("192.0.2.2", 1)
+	mobile.Metered = true
+	dear := remote("198.51.100.1", 1)
+	dear.Metered = true
+	got := Pairs([]Local{mobile, cheap, local("192.0.2.3", 0)}, []Remote{dear, remote("198.51.100.2", 1)}, Order{})
+	wantOrder(t, got,
+		"0: 192.0.2.2 → 198.51.100.2",
+		"1: 192.0.2.1 → 198.51.100.1",
+		"1: 192.0.2.1 → 198.51.100.2",
+		"1: 192.0.2.2 → 198.51.100.1",
+		"2: 192.0.2.3 → 198.51.100.2",
+		"3: 192.0.2.3 → 198.51.100.1",
+	)
 }
 
-// Every rule alone, and all together, is a strict weak order.
-func TestRulesAreOrders(t *testing.T) {
-	anyCandidate := rapid.Custom(func(t *rapid.T) Candidate {
-		l, r := anyLocal.Draw(t, "local"), anyRemote.Draw(t, "remote")
-		return Candidate{
-			Pair: Pair{l.Addr, r.Addr}, Interface: l.Interface,
-			Preference: int(l.Preference), Deprecated: l.Deprecated,
-		}
-	})
-	rules := append(append([]rule{compare}, wishes...), ties...)
-	rapid.Check(t, func(t *rapid.T) {
-		a, b, c := anyCandidate.Draw(t, "a"), anyCandidate.Draw(t, "b"), anyCandidate.Draw(t, "c")
-		for i, r := range rules {
-			if r(a, a) != 0 || r(a, b) != -r(b, a) {
-				t.Fatalf("rule %d is not antisymmetric", i)
-			}
-			if r(a, b) <= 0 && r(b, c) <= 0 && r(a, c) > 0 {
-				t.Fatalf("rule %d is not transitive", i)
-			}
-			if r(a, b) == 0 && r(b, c) == 0 && r(a, c) != 0 {
-				t.Fatalf("rule %d: ties are not transitive", i)
-			}
-		}
-	})
+// Each remote is seen with its best source before any is seen with the second.
+func TestPairsSourceRank(t *testing.T) {
+	locals := []Local{local("2001:db8:1::1", 0), local("2001:db8:2::1", 0)}
+	remotes := []Remote{remote("2001:db8:1::9", 0), remote("2001:db8:2::9", 0)}
+	wantOrder(t, Pairs(locals, remotes, Order{}),
+		"0: 2001:db8:1::1 → 2001:db8:1::9",
+		"0: 2001:db8:2::1 → 2001:db8:2::9",
+		"0: 2001:db8:1::1 → 2001:db8:2::9",
+		"0: 2001:db8:2::1 → 2001:db8:1::9",
+	)
+}
+
+func TestPairsRoutable(t *testing.T) {
+	got := Pairs(
+		[]Local{local("192.0.2.1", 0), local("192.0.2.2", 0)}, []Remote{remote("198.51.100.1", 0)},
+		Order{Routable: func(l Local, r netip.Addr) bool { return l.Addr.String() == "192.0.2.2" && r.Is4() }},
+	)
+	wantOrder(t, got, "0: 192.0.2.2 → 198.51.100.1")
 }

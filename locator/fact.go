@@ -56,6 +56,8 @@ func available(f Fact, p Policy) (why string, ok bool) {
 	case p.Denied(f.Name):
 		// Draft §3.1: acceptable for use according to a local policy.
 		return "denied by policy", false
+	case f.Tunnel && !p.names(f.Name):
+		return "tunnel", false
 	}
 	return "", true
 }

@@ -36,7 +36,9 @@ func TestAvailable(t *testing.T) {
 		{"duplicate", global.with(func(f *Fact) { f.DADFailed = true }), "duplicate address"},
 		{"duplicate, tentative and optimistic",
 			global.with(func(f *Fact) { f.DADFailed, f.Tentative, f.Optimistic = true, true, true }), "duplicate address"},
-		{"tunnel", global.with(func(f *Fact) { f.Name = "wg0" }), "denied by policy"},
+		{"name of a tunnel", global.with(func(f *Fact) { f.Name = "wg0" }), "denied by policy"},
+		{"tunnel by its kind", global.with(func(f *Fact) { f.Tunnel = true }), "tunnel"},
+		{"both", global.with(func(f *Fact) { f.Name, f.Tunnel = "wg0", true }), "denied by policy"},
 		{"nothing", Fact{Name: "eth0"}, "no address"},
 		{"zone", fact("fe80::1%eth0"), "address with a zone"},
 		{"mapped", fact("::ffff:192.0.2.1"), "IPv4-mapped address"},
@@ -58,6 +60,22 @@ func TestAvailable(t *testing.T) {
 				t.Errorf("got %v, %q; want %q", ok, why, tt.why)
 			}
 		})
+	}
+}
+
+// A tunnel is used if Allow has its name, and by no pattern.
+func TestAvailableTunnel(t *testing.T) {
+	for _, tt := range []struct {
+		allow, deny string
+		ok          bool
+	}{
+		{"vpn0", "", true}, {"vpn*", "", false}, {"*", "", false}, {"vpn0", "vpn0", false}, {"vpn0", "v*", false},
+	} {
+		p := Policy{Allow: []string{tt.allow}, Deny: []string{tt.deny}, Tunnels: DefaultDeny()}
+		f := fact("2001:db8::1").with(func(f *Fact) { f.Name, f.Tunnel = "vpn0", true })
+		if why, ok := available(f, p); ok != tt.ok {
+			t.Errorf("allow %q, deny %q: %v, %q", tt.allow, tt.deny, ok, why)
+		}
 	}
 }
 

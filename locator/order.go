@@ -2,153 +2,114 @@ package locator
 
 import (
 	"cmp"
-	"net/netip"
+	"slices"
 )
 
-// A rule compares two candidates: negative if a comes first, zero if the rule
-// cannot tell. Each compares a key of a with the same key of b, so that any
-// list of them is a consistent order.
-type rule func(a, b Candidate) int
-
-// wishes are the rules that part candidates into classes: what the users at
-// both ends and the addresses' owners want.
-var wishes = []rule{
-	byDeprecation,
-	byPreference,
-	byLinkLocal,
+// A rule is one criterion of the order.
+type rule struct {
+	// compare is negative if a comes first, zero if the rule cannot tell. It compares
+	// a key of a with the same key of b, so that any list of rules is a consistent
+	// order.
+	compare func(a, b Candidate) int
+	// why says in few words why c comes after best, if compare says that it does.
+	why func(best, c Candidate) string
 }
 
-// ties are the rules that decide within a class: RFC 6724 §6, in its order, as
-// far as a pair shows it, then an order that never ties. Rule 2 (matching
-// scope) is a matter of legality here; rules 1, 4 and 7 need what is no
-// property of two locators.
-var ties = []rule{
-	byLabel,
-	byPrecedence,
-	byScope,
-	byCommonPrefix,
-	byAddress,
-	byInterface,
+// says is a why that is always the same.
+func says(text string) func(best, c Candidate) string {
+	return func(Candidate, Candidate) string { return text }
 }
 
-// compare orders candidates by all rules.
-func compare(a, b Candidate) int {
-	return cmp.Or(compareBy(wishes, a, b), compareBy(ties, a, b))
+// keys are what the rules compare besides what a Candidate shows.
+type keys struct {
+	localDeprecated bool
+	sameLabel       bool
+	// precedence is the remote end's.
+	precedence int
+	// unwantedKind: temporary where public is wanted, or the other way round.
+	temporary, unwantedKind bool
+	tunnel                  bool
+	// onLink is the longest on-link prefix on the interface that holds the remote
+	// end, commonPrefix the prefix that both ends share, in bits.
+	onLink, commonPrefix int
+	// sourceRank counts the pairs of the same class and remote that have a better
+	// local end; worse is the rule of sourceRules by which the best of them is
+	// better, if there is one.
+	sourceRank int
+	worse      string
 }
+
+// order is the whole order of candidates.
+//
+// RFC 6724 orders sources for one destination, and destinations given the source of
+// each; here both are open. Within a class, the pairs of rank 0 are each remote with
+// its best source, and the destination rules put them in exactly the RFC's order of
+// destinations. Then come all remotes with their second sources, and so on: an
+// exploration sees every remote once before it sees one twice, and each remote with
+// its sources in the RFC's order.
+var order = slices.Concat(wishes, []rule{{bySourceRank, whySourceRank}}, destinationRules, ties)
+
+// bySourceRank: what RFC 6724 §5 says of the local end, among those that could be
+// used for the same remote.
+func bySourceRank(a, b Candidate) int { return cmp.Compare(a.keys.sourceRank, b.keys.sourceRank) }
+
+// compare orders candidates of which the source ranks are known.
+func compare(a, b Candidate) int { return compareBy(order, a, b) }
 
 func compareBy(rules []rule, a, b Candidate) int {
 	for _, r := range rules {
-		if c := r(a, b); c != 0 {
+		if c := r.compare(a, b); c != 0 {
 			return c
 		}
 	}
 	return 0
 }
 
-// byDeprecation: RFC 6724 §6 rule 3, and draft §3.5: move away from deprecated
-// addresses while there are others.
-func byDeprecation(a, b Candidate) int { return falseFirst(a.Deprecated, b.Deprecated) }
-
-// byPreference: the sum of both ends' preferences, higher first. RFC 6724 §2.1
-// leaves room for such policy above its own rules.
-func byPreference(a, b Candidate) int { return cmp.Compare(b.Preference, a.Preference) }
-
-// byLinkLocal puts link-local pairs last: whether both ends are on one link is not
-// known, and testing a pair that cannot work costs a time-out at the worst moment.
-func byLinkLocal(a, b Candidate) int {
-	return falseFirst(a.Pair.Remote.Addr().IsLinkLocalUnicast(), b.Pair.Remote.Addr().IsLinkLocalUnicast())
-}
-
-// byLabel: RFC 6724 §6 rule 5: prefer pairs whose ends have the same label, so
-// that for instance a unique local address is not sent from to a global one.
-func byLabel(a, b Candidate) int { return falseFirst(!a.Pair.sameLabel(), !b.Pair.sameLabel()) }
-
-// byPrecedence: RFC 6724 §6 rule 6: prefer the higher precedence of the remote
-// end; this puts native IPv6 before IPv4.
-func byPrecedence(a, b Candidate) int {
-	return cmp.Compare(
-		lookup(b.Pair.Remote.Addr()).Precedence,
-		lookup(a.Pair.Remote.Addr()).Precedence)
-}
-
-// byScope: RFC 6724 §6 rule 8: prefer the smaller scope. Link-local and global
-// are the only scopes of legal pairs.
-func byScope(a, b Candidate) int {
-	return falseFirst(
-		!a.Pair.Remote.Addr().IsLinkLocalUnicast(),
-		!b.Pair.Remote.Addr().IsLinkLocalUnicast())
-}
-
-// byCommonPrefix: RFC 6724 §6 rule 9: prefer the longer prefix that both ends
-// share. Rule 6 has separated the families before.
-func byCommonPrefix(a, b Candidate) int {
-	return cmp.Compare(
-		commonPrefix(b.Pair.Local, b.Pair.Remote.Addr()),
-		commonPrefix(a.Pair.Local, a.Pair.Remote.Addr()))
-}
-
-// byAddress makes the order the same on every call (RFC 6724 §6 rule 10 leaves
-// it as given).
-func byAddress(a, b Candidate) int {
-	return cmp.Or(a.Pair.Local.Compare(b.Pair.Local), a.Pair.Remote.Compare(b.Pair.Remote))
-}
-
-// byInterface decides between two accounts of the same pair.
-func byInterface(a, b Candidate) int { return cmp.Compare(a.Interface, b.Interface) }
-
-// maxCommonPrefix bounds the common prefix of IPv6 addresses, in bits: RFC 6724
-// §2.2 counts no further than the source's prefix, which is 64 in practice
-// (RFC 4291 §2.5.1). Below that the interface identifiers start, whose likeness
-// means nothing.
-const maxCommonPrefix = 64
-
-// commonPrefix returns the number of leading bits that a and b share (RFC 6724
-// §2.2), zero if they are of different families.
-func commonPrefix(a, b netip.Addr) int {
-	if a.BitLen() != b.BitLen() {
-		return 0
+// rankSources sets the source ranks within each class of a classified list of
+// distinct pairs.
+func rankSources(list []Candidate) {
+	// Candidates of one class and remote become neighbours, best source first.
+	slices.SortFunc(list, func(a, b Candidate) int {
+		return cmp.Or(
+			cmp.Compare(a.Class, b.Class),
+			a.Pair.Remote.Compare(b.Pair.Remote),
+			compareBy(sourceRules, a, b),
+			compareBy(ties, a, b))
+	})
+	best := 0
+	for i := range list {
+		if list[i].Class != list[best].Class || list[i].Pair.Remote != list[best].Pair.Remote {
+			best = i
+		}
+		list[i].keys.sourceRank = i - best
+		list[i].keys.worse = firstReason(sourceRules, list[best], list[i])
 	}
-	limit := min(a.BitLen(), maxCommonPrefix)
-	for n := limit; n > 0; n-- {
-		if p, err := a.Prefix(n); err == nil && p.Contains(b) {
-			return n
+}
+
+// classify numbers the classes of a list that is sorted by wishes.
+func classify(sorted []Candidate) {
+	for i := 1; i < len(sorted); i++ {
+		sorted[i].Class = sorted[i-1].Class
+		if compareBy(wishes, sorted[i-1], sorted[i]) != 0 {
+			sorted[i].Class++
 		}
 	}
-	return 0
 }
 
-// A PolicyRow is a row of the RFC 6724 policy table (§2.1). IPv4 addresses are
-// written as such, or as ::ffff:0:0/96 and longer.
-type PolicyRow struct {
-	Prefix            netip.Prefix
-	Precedence, Label int
+// dropRepeats keeps one candidate of each pair, the best: a locator may have been
+// given twice with different preferences.
+func dropRepeats(list []Candidate) []Candidate {
+	slices.SortFunc(list, func(a, b Candidate) int {
+		return cmp.Or(
+			compareBy(wishes, a, b),
+			compareBy(sourceRules, a, b),
+			compareBy(destinationRules, a, b),
+			compareBy(ties, a, b))
+	})
+	seen := make(map[Pair]bool, len(list))
+	return slices.DeleteFunc(list, func(c Candidate) bool {
+		again := seen[c.Pair]
+		seen[c.Pair] = true
+		return again
+	})
 }
-
-// ipv4Row is the row ::ffff:0:0/96 of RFC 6724 §2.1, which stands for IPv4.
-var ipv4Row = PolicyRow{netip.MustParsePrefix("0.0.0.0/0"), 35, 4}
-
-// policyTable is the default table of RFC 6724 §2.1 for IPv6, longest prefix
-// first, so that the first match is the best.
-var policyTable = [...]PolicyRow{
-	{netip.MustParsePrefix("::1/128"), 50, 0},
-	{netip.MustParsePrefix("::/96"), 1, 3},
-	{netip.MustParsePrefix("2001::/32"), 5, 5},
-	{netip.MustParsePrefix("2002::/16"), 30, 2},
-	{netip.MustParsePrefix("3ffe::/16"), 1, 12},
-	{netip.MustParsePrefix("fec0::/10"), 1, 11},
-	{netip.MustParsePrefix("fc00::/7"), 3, 13},
-	{netip.MustParsePrefix("::/0"), 40, 1},
-}
-
-// lookup returns a's row of the policy table.
-func lookup(a netip.Addr) PolicyRow {
-	for _, row := range policyTable {
-		if row.Prefix.Contains(a) {
-			return row
-		}
-	}
-	return ipv4Row
-}
-
-// sameLabel reports whether both ends of p have one label.
-func (p Pair) sameLabel() bool { return lookup(p.Local).Label == lookup(p.Remote.Addr()).Label }

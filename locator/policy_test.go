@@ -12,7 +12,8 @@ func TestPolicyDenied(t *testing.T) {
 		denied bool
 	}{
 		{"eth0", Policy{}, false},
-		{"lo", Policy{}, false},
+		{"lo", Policy{}, true},
+		{"lo", Policy{Allow: []string{"lo"}}, true},
 		{"eth0", Policy{Deny: []string{"eth*"}}, true},
 		{"eth1", Policy{Deny: []string{"eth0"}}, false},
 		{"eth0", Policy{Allow: []string{"eth?"}}, false},
@@ -20,6 +21,14 @@ func TestPolicyDenied(t *testing.T) {
 		{"eth0", Policy{Deny: []string{"eth0"}, Allow: []string{"eth?"}}, true},
 		{"eth0", Policy{Deny: []string{"eth[", "eth0"}}, true},
 		{"eth0", Policy{Deny: []string{"eth["}}, false},
+		{"wg0", DefaultPolicy(), true},
+		{"wg0", Policy{Tunnels: DefaultDeny(), Allow: []string{"eth0", "wg0"}}, false},
+		{"wg1", Policy{Tunnels: DefaultDeny(), Allow: []string{"eth0", "wg0"}}, true},
+		{"wg0", Policy{Tunnels: DefaultDeny(), Allow: []string{"wg?"}}, true},
+		{"wg0", Policy{Tunnels: DefaultDeny(), Allow: []string{"*"}}, true},
+		{"wg*", Policy{Tunnels: DefaultDeny(), Allow: []string{"wg*"}}, true},
+		{"wg0", Policy{Tunnels: DefaultDeny(), Allow: []string{"wg0"}, Deny: []string{"wg*"}}, true},
+		{"eth0", Policy{Tunnels: DefaultDeny(), Allow: []string{"wg0"}}, true},
 	}
 	for _, tt := range tests {
 		if got := tt.policy.Denied(tt.name); got != tt.denied {
@@ -50,6 +59,7 @@ func TestPolicyValidate(t *testing.T) {
 	for _, p := range []Policy{
 		{Allow: []string{"eth["}},
 		{Deny: []string{"ok", `bad\`}},
+		{Tunnels: []string{"wg[1"}},
 		{Rules: []Rule{{Interface: "[]"}}},
 	} {
 		if p.Validate() == nil {

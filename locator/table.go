@@ -10,6 +10,7 @@ import (
 // every Update tells it everything the host has. Owned by one goroutine.
 type Table struct {
 	policy  Policy
+	drained []string
 	entries map[netip.Addr]Entry
 }
 
@@ -19,6 +20,8 @@ type Entry struct {
 	State State
 	// Reason says why State is not Operational; "" if it is.
 	Reason string
+	// Drained says that the operator wants Fact's interface empty; see SetDrained.
+	Drained bool
 }
 
 // A Change is one address that went from one state to another. Zero states
@@ -45,6 +48,15 @@ func NewTable(p Policy) *Table { return &Table{policy: p} }
 // SetPolicy replaces the policy. It takes effect with the next Update.
 func (t *Table) SetPolicy(p Policy) { t.policy = p }
 
+// SetDrained replaces the names of the interfaces that the operator wants empty, for
+// instance before a cable is pulled. Their locators stay what they are in Figure 1,
+// and work, but Operational calls them deprecated, so that both ends move off them
+// while they still can (make before break). It takes effect at once; no state
+// changes, so there is no Change.
+func (t *Table) SetDrained(names ...string) { t.drained = slices.Clone(names) }
+
+func (t *Table) isDrained(f Fact) bool { return slices.Contains(t.drained, f.Name) }
+
 // Update replaces all that is known by facts, in any order, and returns what
 // changed, ordered by address. The slice facts is not kept.
 func (t *Table) Update(facts []Fact) []Change {
@@ -57,13 +69,13 @@ func (t *Table) Update(facts []Fact) []Change {
 	}
 	for _, v := range judge(facts, t.policy) {
 		from := t.entries[v.fact.Addr].State
-		e := Entry{v.fact, from.settle(v.available, v.operational), v.reason}
+		e := Entry{Fact: v.fact, State: from.settle(v.available, v.operational), Reason: v.reason}
 		next[v.fact.Addr] = e
 		note(from, e)
 	}
 	for addr, old := range t.entries {
 		if _, ok := next[addr]; !ok {
-			note(old.State, Entry{old.Fact, old.State.settle(false, false), gone})
+			note(old.State, Entry{Fact: old.Fact, State: old.State.settle(false, false), Reason: gone})
 		}
 	}
 	t.entries = next
@@ -76,6 +88,7 @@ func (t *Table) Update(facts []Fact) []Change {
 func (t *Table) Entries() []Entry {
 	list := make([]Entry, 0, len(t.entries))
 	for _, e := range t.entries {
+		e.Drained = t.isDrained(e.Fact)
 		list = append(list, e)
 	}
 	slices.SortFunc(list, func(a, b Entry) int { return a.Fact.Addr.Compare(b.Fact.Addr) })
@@ -93,9 +106,10 @@ func (t *Table) Operational() []Local {
 				Interface:  e.Fact.Interface,
 				Bits:       e.Fact.Bits,
 				Temporary:  e.Fact.Temporary,
+				Tunnel:     e.Fact.Tunnel,
 				Preference: rule.Preference,
 				Metered:    rule.Metered,
-				Deprecated: e.Fact.last(),
+				Deprecated: e.Fact.last() || e.Drained,
 			})
 		}
 	}

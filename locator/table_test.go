@@ -66,10 +66,10 @@ func TestTableViews(t *testing.T) {
 		t.Errorf("operational (-want +got):\n%s", diff)
 	}
 	wantEntries := []Entry{
-		{fact("2001:db8::1"), Operational, ""},
-		{optimistic, Operational, ""},
-		{down, Available, "interface down"},
-		{denied, none, "denied by policy"},
+		{Fact: fact("2001:db8::1"), State: Operational},
+		{Fact: optimistic, State: Operational},
+		{Fact: down, State: Available, Reason: "interface down"},
+		{Fact: denied, Reason: "denied by policy"},
 	}
 	if diff := cmp.Diff(wantEntries, tb.Entries(), addrs); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)
@@ -91,6 +91,48 @@ func TestTableSetPolicy(t *testing.T) {
 	wantChanges(t, tb, []Fact{a}, "2001:db8::1: none → operational")
 	tb.SetPolicy(Policy{Deny: []string{"eth0"}})
 	wantChanges(t, tb, []Fact{a}, "2001:db8::1: operational → none, denied by policy")
+}
+
+// A drained interface works on, but both ends are told to leave it.
+func TestTableSetDrained(t *testing.T) {
+	tb := NewTable(DefaultPolicy())
+	a := fact("2001:db8::1")
+	b := fact("2001:db8::2").with(func(f *Fact) { f.Name, f.Interface = "eth1", 3 })
+	tb.Update([]Fact{a, b})
+	want := func(drained ...bool) {
+		t.Helper()
+		for i, e := range tb.Entries() {
+			if e.State != Operational || e.Drained != drained[i] || tb.Operational()[i].Deprecated != drained[i] {
+				t.Errorf("%v: %v, drained %v, deprecated %v; want operational, %v", e.Fact.Addr, e.State, e.Drained,
+					tb.Operational()[i].Deprecated, drained[i])
+			}
+		}
+	}
+	want(false, false)
+	names := []string{"eth1", "eth9"}
+	tb.SetDrained(names...)
+	names[0] = "eth0" // the Table has its own
+	want(false, true)
+	wantChanges(t, tb, []Fact{a, b}) // Figure 1 does not know it
+	want(false, true)
+	tb.SetDrained("eth0", "eth1")
+	want(true, true)
+	tb.SetDrained()
+	want(false, false)
+}
+
+func TestTableTunnel(t *testing.T) {
+	tb := NewTable(DefaultPolicy())
+	tunnel := fact("2001:db8::1").with(func(f *Fact) { f.Tunnel = true })
+	wantChanges(t, tb, []Fact{tunnel})
+	if r := tb.Entries()[0].Reason; r != "tunnel" {
+		t.Errorf("reason %q", r)
+	}
+	tb.SetPolicy(Policy{Allow: []string{"eth0"}})
+	wantChanges(t, tb, []Fact{tunnel}, "2001:db8::1: none → operational")
+	if l := tb.Operational(); !l[0].Tunnel {
+		t.Errorf("not told as a tunnel: %+v", l)
+	}
 }
 
 // Draft §3.1: at most one link-local address per node.

@@ -95,10 +95,12 @@ type Peer struct {
 func (c *Config) Identifier() netip.Addr { return c.PrivateKey.Public().Identifier() }
 
 // Policy returns what interfaces lend their addresses, and what these are worth:
-// Allow matches and neither Deny nor the list of tunnels does, and it is not the
-// TUN itself.
+// Allow matches and Deny does not, it is not the TUN itself, and it is no tunnel that
+// Allow does not name.
 func (c *Config) Policy() locator.Policy {
-	return locator.Policy{Allow: c.Allow, Deny: slices.Concat(tunnels, c.Deny, []string{c.Interface}), Rules: c.Rules}
+	return locator.Policy{
+		Allow: c.Allow, Deny: slices.Concat(c.Deny, []string{c.Interface}), Tunnels: tunnels, Rules: c.Rules,
+	}
 }
 
 func matchesAny(patterns []string, name string) bool {
