@@ -28,7 +28,7 @@ const patience = 30 * time.Second
 //	│ Watcher  up0 ├───veth───┤ up0         │
 //	└──────────────┘          └─────────────┘
 type lab struct {
-	t         *testing.T
+	t         testing.TB
 	near, far *netlink.Handle
 	nearNS    netns.NsHandle
 	farNS     netns.NsHandle
@@ -39,7 +39,7 @@ type lab struct {
 }
 
 // newLab returns a lab whose Watcher does not run yet and whose veth is up.
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
 	needRoot(t)
 	l := &lab{t: t, logged: &logBuffer{}, table: locator.NewTable(locator.DefaultPolicy())}
@@ -56,7 +56,7 @@ func newLab(t *testing.T) *lab {
 }
 
 // needRoot skips the test without privilege, where that is permitted.
-func needRoot(t *testing.T) {
+func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() == 0 {
 		return
