@@ -78,7 +78,11 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 		watcher.Close()
 		return err
 	}
-	edges := node.Edges{Device: device, Sender: conn, Underlay: conn, Facts: watcher.Facts(), Random: rand.Reader, Log: log}
+	edges := node.Edges{
+		Device: device, Sender: conn, Underlay: conn,
+		Facts: watcher.Facts(), RouteNews: watcher.RouteNews(), Routable: watcher.Routable,
+		Random: rand.Reader, Log: log,
+	}
 	for _, r := range conn.Receivers() {
 		edges.Receivers = append(edges.Receivers, r)
 	}

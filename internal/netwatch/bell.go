@@ -9,25 +9,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// news is a set of tables that may have changed. Reading the routes can be
-// costly and neighbours change often, so the two are told apart.
+// news is a set of what may have changed: tables to be read again, and routing.
+// Reading the routes can be costly, and neighbours and routes that are not
+// default routes change often, so these are told apart.
 type news uint32
 
 const (
 	neighbourNews news = 1 << iota
-	otherNews
+	// hostNews is of links and addresses.
+	hostNews
+	// routerNews is of default routes.
+	routerNews
+	// routingNews is of all that Routable's answers depend on.
+	routingNews
 
-	everything = neighbourNews | otherNews
+	// tableNews is what there is to read.
+	tableNews  = neighbourNews | hostNews | routerNews
+	everything = tableNews | routingNews
 )
 
-// bellGroups are the multicast groups whose messages ring.
+// bellGroups are the multicast groups whose messages ring. Kernels before 5.3
+// have no next hops and ignore that group.
 var bellGroups = []uint{
 	unix.RTNLGRP_LINK,
 	unix.RTNLGRP_NEIGH,
 	unix.RTNLGRP_IPV4_IFADDR,
 	unix.RTNLGRP_IPV4_ROUTE,
+	unix.RTNLGRP_IPV4_RULE,
 	unix.RTNLGRP_IPV6_IFADDR,
 	unix.RTNLGRP_IPV6_ROUTE,
+	unix.RTNLGRP_IPV6_RULE,
+	unix.RTNLGRP_NEXTHOP,
 }
 
 const (
@@ -67,14 +79,27 @@ func (w *Watcher) listen(ctx context.Context) error {
 				return fmt.Errorf("netwatch: receive: %w", err)
 			}
 			w.log.Debug("netlink events lost, reading everything", "err", err)
-			w.ring(everything)
+			w.spread(everything)
 			continue
 		}
 		failures = 0
 		// Any local user may send to our socket; only the kernel is heard.
-		if n := newsIn(msgs); n != 0 && from.Pid == nl.PidKernel {
-			w.ring(n)
+		if from.Pid == nl.PidKernel {
+			w.spread(newsIn(msgs))
 		}
+	}
+}
+
+// spread tells watch and pace what n holds for them.
+func (w *Watcher) spread(n news) {
+	if n&tableNews != 0 {
+		w.ring(n & tableNews)
+	}
+	if n&hostNews != 0 {
+		w.unsettled.Store(true)
+	}
+	if n&routingNews != 0 {
+		w.rerouted()
 	}
 }
 
@@ -95,9 +120,8 @@ func newsIn(msgs []syscall.NetlinkMessage) (n news) {
 	return n
 }
 
-// newsOf returns what one message makes worth reading. struct ndmsg and struct
-// rtmsg both start with the address family; rtmsg goes on with the prefix
-// length (rtnetlink(7)).
+// newsOf returns what one message makes worth reading. struct ndmsg starts with
+// the address family (rtnetlink(7)).
 func newsOf(m syscall.NetlinkMessage) news {
 	switch m.Header.Type {
 	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
@@ -107,13 +131,31 @@ func newsOf(m syscall.NetlinkMessage) news {
 		}
 		return 0
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		// Only default routes matter; a routing daemon changes many others.
-		if len(m.Data) > 1 && m.Data[1] == 0 {
-			return everything
-		}
+		return newsOfRoute(m.Data)
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		return routingNews
+	}
+	// A link, address or next hop that goes takes routes with it, of which the
+	// kernel does not always tell.
+	return everything
+}
+
+// newsOfRoute returns what a struct rtmsg makes worth reading (rtnetlink(7)):
+// its bytes are family, prefix length, two more, table and three more, and its
+// flags follow as a word of the host's order.
+func newsOfRoute(rtmsg []byte) news {
+	if len(rtmsg) < unix.SizeofRtMsg {
 		return 0
 	}
-	// A link or address that goes takes routes with it, of which the kernel
-	// does not always tell.
-	return everything
+	bits, table, flags := rtmsg[1], rtmsg[4], nl.NativeEndian().Uint32(rtmsg[8:])
+	switch {
+	case flags&unix.RTM_F_CLONED != 0:
+		return 0 // What the kernel learnt of one destination, such as a path MTU.
+	case table == unix.RT_TABLE_LOCAL:
+		return 0 // Comes and goes with an address, which has its own messages.
+	case bits == 0:
+		return neighbourNews | routerNews | routingNews
+	}
+	// A routing daemon changes many such: no reason to read them all.
+	return routingNews
 }

@@ -1,6 +1,7 @@
 package netwatch
 
 import (
+	"encoding/binary"
 	"syscall"
 	"testing"
 
@@ -11,6 +12,15 @@ func TestNewsIn(t *testing.T) {
 	message := func(kind uint16, data ...byte) syscall.NetlinkMessage {
 		return syscall.NetlinkMessage{Header: syscall.NlMsghdr{Type: kind}, Data: data}
 	}
+	// route returns a struct rtmsg of IPv4.
+	route := func(kind uint16, bits, table byte, flags uint32) syscall.NetlinkMessage {
+		data := []byte{unix.AF_INET, bits, 0, 0, table, unix.RTPROT_STATIC, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST}
+		return message(kind, binary.NativeEndian.AppendUint32(data, flags)...)
+	}
+	const (
+		routers = neighbourNews | routerNews | routingNews
+		main    = unix.RT_TABLE_MAIN
+	)
 	tests := []struct {
 		name string
 		msgs []syscall.NetlinkMessage
@@ -25,10 +35,16 @@ func TestNewsIn(t *testing.T) {
 		{"neighbour gone", []syscall.NetlinkMessage{message(unix.RTM_DELNEIGH, unix.AF_INET6)}, neighbourNews},
 		{"bridge entry", []syscall.NetlinkMessage{message(unix.RTM_NEWNEIGH, unix.AF_BRIDGE)}, 0},
 		{"short neighbour", []syscall.NetlinkMessage{message(unix.RTM_NEWNEIGH)}, 0},
-		{"default route", []syscall.NetlinkMessage{message(unix.RTM_NEWROUTE, unix.AF_INET, 0)}, everything},
-		{"default route gone", []syscall.NetlinkMessage{message(unix.RTM_DELROUTE, unix.AF_INET6, 0)}, everything},
-		{"other route", []syscall.NetlinkMessage{message(unix.RTM_NEWROUTE, unix.AF_INET, 24)}, 0},
-		{"short route", []syscall.NetlinkMessage{message(unix.RTM_NEWROUTE, unix.AF_INET)}, 0},
+		{"default route", []syscall.NetlinkMessage{route(unix.RTM_NEWROUTE, 0, main, 0)}, routers},
+		{"default route gone", []syscall.NetlinkMessage{route(unix.RTM_DELROUTE, 0, 100, 0)}, routers},
+		{"other route", []syscall.NetlinkMessage{route(unix.RTM_NEWROUTE, 24, main, 0)}, routingNews},
+		{"other route gone", []syscall.NetlinkMessage{route(unix.RTM_DELROUTE, 24, 100, unix.RTM_F_OFFLOAD)}, routingNews},
+		{"local route", []syscall.NetlinkMessage{route(unix.RTM_NEWROUTE, 32, unix.RT_TABLE_LOCAL, 0)}, 0},
+		{"exception", []syscall.NetlinkMessage{route(unix.RTM_NEWROUTE, 32, main, unix.RTM_F_CLONED)}, 0},
+		{"short route", []syscall.NetlinkMessage{message(unix.RTM_NEWROUTE, make([]byte, 11)...)}, 0},
+		{"rule", []syscall.NetlinkMessage{message(unix.RTM_NEWRULE)}, routingNews},
+		{"rule gone", []syscall.NetlinkMessage{message(unix.RTM_DELRULE)}, routingNews},
+		{"next hop", []syscall.NetlinkMessage{message(unix.RTM_NEWNEXTHOP)}, everything},
 		{"unknown", []syscall.NetlinkMessage{message(9999)}, everything},
 		{"two", []syscall.NetlinkMessage{message(unix.RTM_NEWNEIGH, unix.AF_INET), message(unix.RTM_NEWADDR)}, everything},
 	}

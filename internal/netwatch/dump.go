@@ -25,19 +25,23 @@ var families = [...]int{netlink.FAMILY_V4, netlink.FAMILY_V6}
 // read replaces those tables that n names. After an error t holds a mixture
 // and should be read again in full.
 func (t *tables) read(h *netlink.Handle, n news) (err error) {
-	if n&otherNews != 0 {
+	if n&hostNews != 0 {
 		if t.links, err = untorn(h.LinkList); err != nil {
 			return fmt.Errorf("netwatch: list links: %w", err)
 		}
 		if t.addrs, err = perFamily(func(f int) ([]netlink.Addr, error) { return h.AddrList(nil, f) }); err != nil {
 			return fmt.Errorf("netwatch: list addresses: %w", err)
 		}
+	}
+	if n&routerNews != 0 {
 		if t.routes, err = perFamily(func(f int) ([]netlink.Route, error) { return allRoutes(h, f) }); err != nil {
 			return fmt.Errorf("netwatch: list routes: %w", err)
 		}
 	}
-	if t.neighbours, err = perFamily(func(f int) ([]netlink.Neigh, error) { return h.NeighList(0, f) }); err != nil {
-		return fmt.Errorf("netwatch: list neighbours: %w", err)
+	if n&neighbourNews != 0 {
+		if t.neighbours, err = perFamily(func(f int) ([]netlink.Neigh, error) { return h.NeighList(0, f) }); err != nil {
+			return fmt.Errorf("netwatch: list neighbours: %w", err)
+		}
 	}
 	return nil
 }

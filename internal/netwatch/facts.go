@@ -15,13 +15,40 @@ import (
 // operational state).
 const upFlags = unix.IFF_UP | unix.IFF_LOWER_UP | unix.IFF_RUNNING
 
+// tunnelKinds are the kinds of interface, as the kernel names them
+// (IFLA_INFO_KIND), that are one end of a tunnel for IP packets. Those that carry
+// Ethernet, as gretap and vxlan, may be a part of someone's link, and ppp and
+// wwan are uplinks.
+var tunnelKinds = map[string]bool{
+	"bareudp":   true,
+	"gre":       true,
+	"ip6gre":    true,
+	"ip6tnl":    true,
+	"ipip":      true,
+	"ovpn":      true,
+	"sit":       true,
+	"vti":       true,
+	"vti6":      true,
+	"wireguard": true,
+	"xfrm":      true,
+}
+
+// isTunnel reports whether link is one end of a tunnel. A TUN device and a TAP
+// device, which carries Ethernet, are of one kind.
+func isTunnel(link netlink.Link) bool {
+	if _, ok := link.(*netlink.Tuntap); ok {
+		return link.Attrs().EncapType != "ether"
+	}
+	return tunnelKinds[link.Type()]
+}
+
 // facts says what the tables mean for each local address, ordered by interface
 // and address. An address whose interface is not in the tables is left out: one
 // of the two has just come or gone, and the bell has rung for it.
 func facts(t tables, gateways []gateway, failed map[gateway]bool) []locator.Fact {
-	links := make(map[int]*netlink.LinkAttrs, len(t.links))
+	links := make(map[int]netlink.Link, len(t.links))
 	for _, l := range t.links {
-		links[l.Attrs().Index] = l.Attrs()
+		links[l.Attrs().Index] = l
 	}
 	list := make([]locator.Fact, 0, len(t.addrs))
 	for _, a := range t.addrs {
@@ -31,16 +58,17 @@ func facts(t tables, gateways []gateway, failed map[gateway]bool) []locator.Fact
 		}
 	}
 	slices.SortFunc(list, func(a, b locator.Fact) int {
-		return cmp.Or(cmp.Compare(a.Interface, b.Interface), a.Addr.Compare(b.Addr))
+		return cmp.Or(cmp.Compare(a.Interface, b.Interface), a.Addr.Compare(b.Addr), cmp.Compare(a.Bits, b.Bits))
 	})
-	// IPv4 lets an address be on an interface twice, with different prefixes.
+	// IPv4 lets an address be on an interface twice, with different prefixes: the
+	// shortest says what is on-link.
 	return slices.CompactFunc(list, func(a, b locator.Fact) bool {
 		return a.Interface == b.Interface && a.Addr == b.Addr
 	})
 }
 
 // factOf translates what the kernel says of one address and its interface.
-func factOf(a netlink.Addr, link *netlink.LinkAttrs) (locator.Fact, bool) {
+func factOf(a netlink.Addr, link netlink.Link) (locator.Fact, bool) {
 	if link == nil || a.IPNet == nil {
 		return locator.Fact{}, false
 	}
@@ -48,11 +76,16 @@ func factOf(a netlink.Addr, link *netlink.LinkAttrs) (locator.Fact, bool) {
 	if !ok {
 		return locator.Fact{}, false
 	}
+	bits, _ := a.Mask.Size()
+	attrs := link.Attrs()
 	return locator.Fact{
 		Addr:       addr,
 		Interface:  uint32(a.LinkIndex),
-		Name:       link.Name,
-		Up:         link.RawFlags&upFlags == upFlags,
+		Name:       attrs.Name,
+		Bits:       bits,
+		MTU:        attrs.MTU,
+		Tunnel:     isTunnel(link),
+		Up:         attrs.RawFlags&upFlags == upFlags,
 		Tentative:  a.Flags&unix.IFA_F_TENTATIVE != 0,
 		DADFailed:  a.Flags&unix.IFA_F_DADFAILED != 0,
 		Optimistic: a.Flags&unix.IFA_F_OPTIMISTIC != 0,

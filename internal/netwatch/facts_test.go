@@ -16,7 +16,7 @@ import (
 var addrs = cmpopts.EquateComparable(netip.Addr{})
 
 func link(index int, name string, flags uint32) netlink.Link {
-	return &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: index, Name: name, RawFlags: flags}}
+	return &netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: index, Name: name, RawFlags: flags, MTU: 1420}}
 }
 
 func address(index int, prefix string, flags int) netlink.Addr {
@@ -38,14 +38,18 @@ func TestFacts(t *testing.T) {
 			address(2, "2001:db8::2/64", unix.IFA_F_TENTATIVE|unix.IFA_F_OPTIMISTIC),
 			address(2, "2001:db8::1/64", unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED),
 			address(2, "2001:db8::3/64", unix.IFA_F_TEMPORARY|unix.IFA_F_DEPRECATED),
-			address(2, "198.51.100.1/24", unix.IFA_F_SECONDARY),
 			address(2, "198.51.100.1/32", 0),
+			address(2, "198.51.100.1/24", unix.IFA_F_SECONDARY),
 			address(9, "203.0.113.1/24", 0), // its interface has gone
 			{LinkIndex: 2},                  // no address at all
 		},
 	}, nil, nil)
 	fact := func(addr string, change func(*locator.Fact)) locator.Fact {
 		f := locator.Fact{Addr: netip.MustParseAddr(addr), Interface: 2, Name: "eth0", Up: true, RouterReachable: true}
+		f.Bits, f.MTU = 64, 1420
+		if f.Addr.Is4() {
+			f.Bits = 24
+		}
 		change(&f)
 		return f
 	}
@@ -58,6 +62,50 @@ func TestFacts(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, addrs); diff != "" {
 		t.Errorf("facts (-want +got):\n%s", diff)
+	}
+}
+
+func TestTunnelByKind(t *testing.T) {
+	attrs := netlink.LinkAttrs{Index: 2, Name: "up0", EncapType: "none"}
+	ethernet := netlink.LinkAttrs{Index: 2, Name: "wg0", EncapType: "ether"}
+	v4, v6 := net.ParseIP("192.0.2.1"), net.ParseIP("2001:db8::1")
+	tests := []struct {
+		name string
+		link netlink.Link
+		want bool
+	}{
+		{"TUN", &netlink.Tuntap{LinkAttrs: attrs}, true},
+		{"WireGuard", &netlink.Wireguard{LinkAttrs: attrs}, true},
+		{"ipip", &netlink.Iptun{LinkAttrs: attrs}, true},
+		{"sit", &netlink.Sittun{LinkAttrs: attrs}, true},
+		{"gre", &netlink.Gretun{LinkAttrs: attrs, Local: v4}, true},
+		{"ip6gre", &netlink.Gretun{LinkAttrs: attrs, Local: v6}, true},
+		{"ip6tnl", &netlink.Ip6tnl{LinkAttrs: attrs}, true},
+		{"vti", &netlink.Vti{LinkAttrs: attrs, Local: v4}, true},
+		{"vti6", &netlink.Vti{LinkAttrs: attrs, Local: v6}, true},
+		{"xfrm", &netlink.Xfrmi{LinkAttrs: attrs}, true},
+		{"bareudp", &netlink.BareUDP{LinkAttrs: attrs}, true},
+		{"ovpn", &netlink.GenericLink{LinkAttrs: attrs, LinkType: "ovpn"}, true},
+
+		{"TAP", &netlink.Tuntap{LinkAttrs: ethernet}, false},
+		{"gretap", &netlink.Gretap{LinkAttrs: ethernet, Local: v4}, false},
+		{"ip6gretap", &netlink.Gretap{LinkAttrs: ethernet, Local: v6}, false},
+		{"vxlan", &netlink.Vxlan{LinkAttrs: ethernet}, false},
+		{"veth", &netlink.Veth{LinkAttrs: ethernet}, false},
+		{"hardware", &netlink.Device{LinkAttrs: ethernet}, false},
+		{"ppp", &netlink.GenericLink{LinkAttrs: attrs, LinkType: "ppp"}, false},
+		{"wwan", &netlink.GenericLink{LinkAttrs: attrs, LinkType: "wwan"}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := facts(tables{
+				links: []netlink.Link{tt.link},
+				addrs: []netlink.Addr{address(2, "192.0.2.1/24", 0)},
+			}, nil, nil)
+			if len(got) != 1 || got[0].Tunnel != tt.want {
+				t.Errorf("%+v, want tunnel %v", got, tt.want)
+			}
+		})
 	}
 }
 

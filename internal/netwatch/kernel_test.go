@@ -1,13 +1,10 @@
 package netwatch
 
 import (
-	"fmt"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -113,42 +110,6 @@ func TestInterfaceComesAndGoes(t *testing.T) {
 	l.untilState("192.0.2.1", none)
 }
 
-// burst changes addresses n times and returns those that are there in the end.
-func (l *lab) burst(n int) (left []string) {
-	l.t.Helper()
-	for i := range n {
-		a := fmt.Sprintf("10.0.%d.1", i/2)
-		if i%2 == 0 {
-			l.add(l.near, "up0", a+"/24", 0)
-			continue
-		}
-		// Every third address stays.
-		if i/2%3 == 0 {
-			left = append(left, a)
-			continue
-		}
-		l.remove(l.near, "up0", a+"/24")
-	}
-	return left
-}
-
-// ipv4 returns the IPv4 addresses of the last snapshot.
-func (l *lab) ipv4() (list []string) {
-	for _, f := range l.last {
-		if f.Addr.Is4() {
-			list = append(list, f.Addr.String())
-		}
-	}
-	return list
-}
-
-func TestBurstConverges(t *testing.T) {
-	l := newLab(t)
-	l.run()
-	want := l.burst(240)
-	l.until("the true state", func() bool { return slices.Equal(l.ipv4(), want) })
-}
-
 // Events that the kernel had to drop (ENOBUFS) are made up for, and those after
 // them still heard.
 func TestLostEvents(t *testing.T) {
@@ -226,11 +187,9 @@ func (l *lab) defaultRoute(gw string) {
 	l.t.Helper()
 	index := l.link(l.near, "up0").Attrs().Index
 	l.must(l.near.RouteAdd(&netlink.Route{LinkIndex: index, Gw: net.ParseIP(gw)}))
-	l.inNear(func() {
-		for _, family := range []string{"ipv4", "ipv6"} {
-			l.must(os.WriteFile("/proc/sys/net/"+family+"/neigh/up0/retrans_time_ms", []byte("20"), 0))
-		}
-	})
+	for _, family := range []string{"ipv4", "ipv6"} {
+		l.sysctl(family+"/neigh/up0/retrans_time_ms", "20")
+	}
 }
 
 // neighbourIs reports whether near's neighbour entry of ip is in state.
@@ -240,48 +199,4 @@ func (l *lab) neighbourIs(family int, ip string, state int) bool {
 	return slices.ContainsFunc(list, func(n netlink.Neigh) bool {
 		return n.State == state && n.IP.Equal(net.ParseIP(ip))
 	})
-}
-
-// poll looks until what holds.
-func (l *lab) poll(what string, holds func() bool) {
-	l.t.Helper()
-	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			l.t.Fatalf("waiting for %s", what)
-		}
-	}
-}
-
-// How long it takes from a change to the consumer. Logged, not asserted.
-func TestLatency(t *testing.T) {
-	l := newLab(t)
-	l.add(l.near, "up0", "192.0.2.1/24", 0)
-	l.run()
-	l.untilState("192.0.2.1", locator.Operational)
-	link := l.link(l.near, "up0")
-	median := func(list []time.Duration) time.Duration {
-		slices.Sort(list)
-		return list[len(list)/2]
-	}
-
-	var address, down []time.Duration
-	for range 25 {
-		start := time.Now()
-		l.must(l.near.AddrAdd(link, addr("192.0.2.2/24", 0)))
-		l.untilState("192.0.2.2", locator.Operational)
-		address = append(address, time.Since(start))
-		start = time.Now()
-		l.must(l.near.AddrDel(link, addr("192.0.2.2/24", 0)))
-		l.untilState("192.0.2.2", none)
-		address = append(address, time.Since(start))
-	}
-	for range 9 {
-		start := time.Now()
-		l.must(l.near.LinkSetDown(link))
-		l.untilState("192.0.2.1", locator.Available)
-		down = append(down, time.Since(start))
-		l.must(l.near.LinkSetUp(link))
-		l.untilState("192.0.2.1", locator.Operational)
-	}
-	t.Logf("median from change to delivery: address %v, link down %v", median(address), median(down))
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ const patience = 30 * time.Second
 //	│ Watcher  up0 ├───veth───┤ up0         │
 //	└──────────────┘          └─────────────┘
 type lab struct {
-	t         *testing.T
+	t         testing.TB
 	near, far *netlink.Handle
 	nearNS    netns.NsHandle
 	farNS     netns.NsHandle
@@ -39,7 +40,7 @@ type lab struct {
 }
 
 // newLab returns a lab whose Watcher does not run yet and whose veth is up.
-func newLab(t *testing.T) *lab {
+func newLab(t testing.TB) *lab {
 	t.Helper()
 	needRoot(t)
 	l := &lab{t: t, logged: &logBuffer{}, table: locator.NewTable(locator.DefaultPolicy())}
@@ -56,7 +57,7 @@ func newLab(t *testing.T) *lab {
 }
 
 // needRoot skips the test without privilege, where that is permitted.
-func needRoot(t *testing.T) {
+func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() == 0 {
 		return
@@ -95,11 +96,18 @@ func (l *lab) space(setup func()) netns.NsHandle {
 
 // inNear calls f in the watched namespace.
 func (l *lab) inNear(f func()) {
+	l.t.Helper()
+	l.inSpace(l.nearNS, f)
+}
+
+// inSpace calls f in ns.
+func (l *lab) inSpace(ns netns.NsHandle, f func()) {
+	l.t.Helper()
 	runtime.LockOSThread()
 	home, err := netns.Get()
 	l.must(err)
 	defer home.Close()
-	l.must(netns.Set(l.nearNS))
+	l.must(netns.Set(ns))
 	defer func() {
 		if netns.Set(home) == nil {
 			runtime.UnlockOSThread()
@@ -161,6 +169,35 @@ func (l *lab) remove(h *netlink.Handle, name, prefix string) {
 	l.must(h.AddrDel(l.link(h, name), addr(prefix, 0)))
 }
 
+// tun makes a TUN device in near that goes away with the test, and sets it up.
+func (l *lab) tun(name string) {
+	l.t.Helper()
+	link := &netlink.Tuntap{
+		LinkAttrs: netlink.LinkAttrs{Name: name}, Mode: netlink.TUNTAP_MODE_TUN, Queues: 1, Flags: netlink.TUNTAP_NO_PI,
+	}
+	l.inNear(func() { l.must(netlink.LinkAdd(link)) }) // The device belongs to the namespace of who opens it.
+	l.t.Cleanup(func() {
+		for _, f := range link.Fds {
+			f.Close()
+		}
+	})
+	l.setUp(l.near, name, true)
+}
+
+// countReads makes the Watcher, not yet running, count how often it reads one of
+// the tables of n.
+func (l *lab) countReads(n news) *atomic.Int32 {
+	var reads atomic.Int32
+	read := l.watcher.read
+	l.watcher.read = func(t *tables, now news) error {
+		if now&n != 0 {
+			reads.Add(1)
+		}
+		return read(t, now)
+	}
+	return &reads
+}
+
 // run starts the Watcher until the test ends, and checks how it ended.
 func (l *lab) run() {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -213,6 +250,22 @@ func (l *lab) fact(a string) locator.Fact {
 		}
 	}
 	return locator.Fact{}
+}
+
+// poll looks until what holds.
+func (l *lab) poll(what string, holds func() bool) {
+	l.t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			l.t.Fatalf("waiting for %s", what)
+		}
+	}
+}
+
+// sysctl sets a variable of near below net.
+func (l *lab) sysctl(name, value string) {
+	l.t.Helper()
+	l.inNear(func() { l.must(os.WriteFile("/proc/sys/net/"+name, []byte(value), 0)) })
 }
 
 // A logBuffer keeps what was logged.

@@ -37,12 +37,19 @@ type Watcher struct {
 	handle *netlink.Handle
 	bell   *nl.NetlinkSocket
 	out    chan []locator.Fact
+	// routing answers Routable.
+	routing *routing
 	// read fills the tables from handle; a test may put something else here.
 	read func(*tables, news) error
 
 	// From listen to watch.
 	pending atomic.Uint32 // of type news
 	rung    chan struct{}
+
+	// From listen to pace, and on to the consumer.
+	unsettled atomic.Bool // There was news of links or addresses.
+	toPace    chan struct{}
+	routeNews chan struct{}
 
 	// Owned by watch.
 	tables    tables
@@ -59,27 +66,46 @@ func New(o Options) (*Watcher, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	handle, err := openHandle(dumpTimeout)
 	if err != nil {
-		return nil, fmt.Errorf("netwatch: open netlink: %w", err)
+		return nil, err
 	}
-	if err := handle.SetSocketTimeout(dumpTimeout); err != nil {
-		handle.Close()
-		return nil, fmt.Errorf("netwatch: set timeout: %w", err)
-	}
-	bell, err := openBell()
+	routing, err := openRouting(o.Log)
 	if err != nil {
 		handle.Close()
 		return nil, err
 	}
+	bell, err := openBell()
+	if err != nil {
+		handle.Close()
+		routing.close()
+		return nil, err
+	}
 	return &Watcher{
-		log:    o.Log,
-		handle: handle,
-		bell:   bell,
-		out:    make(chan []locator.Fact, 1),
-		read:   func(t *tables, n news) error { return t.read(handle, n) },
-		rung:   make(chan struct{}, 1),
+		log:       o.Log,
+		handle:    handle,
+		bell:      bell,
+		out:       make(chan []locator.Fact, 1),
+		routing:   routing,
+		read:      func(t *tables, n news) error { return t.read(handle, n) },
+		rung:      make(chan struct{}, 1),
+		toPace:    make(chan struct{}, 1),
+		routeNews: make(chan struct{}, 1),
 	}, nil
+}
+
+// openHandle opens a handle in the calling thread's namespace. No request on it
+// takes longer than timeout.
+func openHandle(timeout time.Duration) (*netlink.Handle, error) {
+	handle, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("netwatch: open netlink: %w", err)
+	}
+	if err := handle.SetSocketTimeout(timeout); err != nil {
+		handle.Close()
+		return nil, fmt.Errorf("netwatch: set timeout: %w", err)
+	}
+	return handle, nil
 }
 
 // Facts returns the channel of snapshots, each ordered by interface and address
@@ -99,6 +125,10 @@ func (w *Watcher) Run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error {
+		w.pace(ctx)
+		return nil
+	})
+	g.Go(func() error {
 		<-ctx.Done()
 		w.bell.Close() // Ends listen.
 		return nil
@@ -110,6 +140,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 func (w *Watcher) Close() {
 	w.bell.Close()
 	w.handle.Close()
+	w.routing.close()
 }
 
 // watch reads and delivers when the bell rings. While something is wrong it also
@@ -121,7 +152,7 @@ func (w *Watcher) watch(ctx context.Context) {
 	defer again.Stop()
 	armed := false
 
-	for w.ring(everything); ; {
+	for w.ring(tableNews); ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -147,17 +178,26 @@ func (w *Watcher) watch(ctx context.Context) {
 	}
 }
 
-// refresh reads what is pending and delivers the facts if they changed.
+// refresh reads what is pending and delivers the facts if they changed. Links
+// and addresses come first, and the consumer has them before the routes are
+// read: of these there may be a million.
 func (w *Watcher) refresh() error {
-	if n := news(w.pending.Swap(0)); n != 0 {
+	pending := news(w.pending.Swap(0))
+	for _, n := range []news{pending & hostNews, pending &^ hostNews} {
+		if n == 0 {
+			continue
+		}
 		if err := w.read(&w.tables, n); err != nil {
-			w.pending.Or(uint32(everything))
+			w.pending.Or(uint32(tableNews))
 			return err
 		}
+		if n == hostNews && !w.delivered {
+			continue // The first snapshot is whole.
+		}
+		gateways := gatewaysOf(w.tables.routes)
+		w.failed = failures(gateways, w.tables.neighbours, w.failed)
+		w.deliver(facts(w.tables, gateways, w.failed))
 	}
-	gateways := gatewaysOf(w.tables.routes)
-	w.failed = failures(gateways, w.tables.neighbours, w.failed)
-	w.deliver(facts(w.tables, gateways, w.failed))
 	return nil
 }
 

@@ -1,0 +1,173 @@
+package netwatch
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/multi6/multi6/locator"
+)
+
+const (
+	// maxAnswers bounds the cache. A node with 100 peers of four locators each
+	// and four of its own asks about 1600 pairs.
+	maxAnswers = 4096
+	// askTimeout bounds one question. The kernel answers within the call that
+	// asks, so that waiting means trouble.
+	askTimeout = 100 * time.Millisecond
+)
+
+// A question is asked of the kernel's routing.
+type question struct {
+	local  netip.Addr
+	index  int // of the interface
+	remote netip.Addr
+}
+
+// routing asks the kernel for routes and keeps the answers until there is news.
+// It may be used by several goroutines.
+type routing struct {
+	log *slog.Logger
+	// ask tells whether there is a route, or fails without knowing; a test may
+	// put something else here.
+	ask func(question) (bool, error)
+
+	mu      sync.Mutex
+	answers map[question]bool
+	// age grows with each forget. An answer that was asked for in another age is
+	// not kept.
+	age uint64
+
+	// asking guards handle, which is nil after close.
+	asking sync.Mutex
+	handle *netlink.Handle
+}
+
+// errClosed is why a closed routing does not know.
+var errClosed = errors.New("netwatch: closed")
+
+// openRouting opens its socket in the calling thread's namespace.
+func openRouting(log *slog.Logger) (*routing, error) {
+	handle, err := openHandle(askTimeout)
+	if err != nil {
+		return nil, err
+	}
+	r := &routing{log: log, handle: handle, answers: make(map[question]bool)}
+	r.ask = r.askKernel
+	return r, nil
+}
+
+func (r *routing) close() {
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if r.handle != nil {
+		r.handle.Close()
+		r.handle = nil
+	}
+}
+
+// forget makes every question be asked anew.
+func (r *routing) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.answers)
+	r.age++
+}
+
+// Routable reports whether the kernel has a route from l's address by l's
+// interface to remote, as it looks for one for a packet that names both
+// (IP_PKTINFO, IPV6_PKTINFO). It is true if the kernel could not be asked: then
+// evidence has to show. Any goroutine may call it, also before Run and after
+// Close. Answers are kept until RouteNews rings.
+func (w *Watcher) Routable(l locator.Local, remote netip.Addr) bool {
+	return w.routing.routable(question{l.Addr, int(l.Interface), remote})
+}
+
+func (r *routing) routable(q question) bool {
+	if q.local.Is4() != q.remote.Is4() {
+		return false
+	}
+	r.mu.Lock()
+	ok, kept := r.answers[q]
+	age := r.age
+	r.mu.Unlock()
+	if kept {
+		return ok
+	}
+	ok, err := r.ask(q)
+	if err != nil {
+		r.log.Debug("cannot ask for a route, taken for granted", "local", q.local, "remote", q.remote, "err", err)
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if age == r.age {
+		if len(r.answers) >= maxAnswers {
+			clear(r.answers)
+		}
+		r.answers[q] = ok
+	}
+	return ok
+}
+
+// askKernel sends one RTM_GETROUTE.
+//
+// For IPv4 the kernel assumes that whatever has no route is on the link of the
+// interface that the sender names; only if asked for the entry that matched
+// (RTM_F_FIB_MATCH) does it say that there was none. For IPv6 it takes the named
+// interface as a wish. If its route leads elsewhere, so would our packets, and
+// the answer is no.
+func (r *routing) askKernel(q question) (bool, error) {
+	r.asking.Lock()
+	defer r.asking.Unlock()
+	if r.handle == nil {
+		return false, errClosed
+	}
+	routes, err := r.handle.RouteGetWithOptions(q.remote.AsSlice(), &netlink.RouteGetOptions{
+		SrcAddr:  q.local.AsSlice(),
+		OifIndex: q.index,
+		FIBMatch: q.remote.Is4(),
+	})
+	if err != nil {
+		if saysNoRoute(err) {
+			return false, nil
+		}
+		return false, err
+	}
+	return len(routes) > 0 && leadsBy(routes[0], q), nil
+}
+
+// saysNoRoute tells errors that are answers from those that are trouble.
+func saysNoRoute(err error) bool {
+	for _, no := range []error{
+		unix.ENETUNREACH,  // no route, or the interface is down
+		unix.EHOSTUNREACH, // "unreachable", or no entry matched
+		unix.EACCES,       // "prohibit"
+		unix.EINVAL,       // "blackhole", or the source has gone
+		unix.ENODEV,       // the interface has gone
+	} {
+		if errors.Is(err, no) {
+			return true
+		}
+	}
+	return false
+}
+
+// leadsBy reports whether a packet takes route by the interface of q, or stays
+// on this host.
+func leadsBy(route netlink.Route, q question) bool {
+	switch route.Type {
+	case unix.RTN_LOCAL:
+		return true
+	case unix.RTN_UNICAST:
+		// For IPv4 only an entry of the named interface matches; one of several
+		// hops does not say which it is.
+		return q.remote.Is4() || route.LinkIndex == q.index
+	}
+	return false // such as broadcast
+}
