@@ -39,6 +39,12 @@
 // [Lab.Break] breaks an uplink in one of the ways of [Fault] and returns what
 // heals it, with the addresses and routes that the kernel took away meanwhile.
 //
+// # Other topologies
+//
+// [NewSpace], [Join] and [JoinEmulated] build any other one, link by link; the
+// methods of [Host] then add and take away addresses and routes, and make a
+// router translate addresses ([Host.Masquerade]). A Lab is not needed for it.
+//
 // # What is left behind
 //
 // Nothing. Namespaces are anonymous: each lives as long as the thread of its

@@ -20,7 +20,8 @@ var ErrClosed = errors.New("lab: closed")
 
 // A Host is one network namespace. Its methods may be called at the same time.
 type Host struct {
-	name  string // "a", "b", "r1", "r2"
+	name  string // "a", "b", "r1", "r2" in a Lab
+	free  bool   // made by NewSpace: the plan says nothing of it
 	ns    netns.NsHandle
 	nl    *netlink.Handle // bound to the namespace, whichever thread uses it
 	calls chan func()     // to the host's own thread, which starts children
@@ -198,7 +199,7 @@ func (h *Host) Interface(uplink int) string {
 }
 
 func (h *Host) hasUplink(i int) bool {
-	return (h.name == "a" || h.name == "b") && i >= 0 && i < uplinks
+	return !h.free && (h.name == "a" || h.name == "b") && i >= 0 && i < uplinks
 }
 
 // close lets go of the namespace, which kills the children started in it. It
