@@ -122,6 +122,19 @@ func (t *Table) State(addr netip.Addr) State { return t.entries[addr].State }
 // Interface returns the index of the interface that has addr, zero if none has.
 func (t *Table) Interface(addr netip.Addr) uint32 { return t.entries[addr].Fact.Interface }
 
+// Entry returns what is known of addr, the zero Entry for nothing.
+func (t *Table) Entry(addr netip.Addr) Entry { return t.entries[addr] }
+
+// InterfaceNames returns the names of all interfaces that have addresses, in order.
+func (t *Table) InterfaceNames() []string {
+	var names []string
+	for _, e := range t.entries {
+		names = append(names, e.Fact.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // A verdict is what one Fact means under a policy.
 type verdict struct {
 	fact                   Fact

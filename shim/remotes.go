@@ -169,3 +169,19 @@ func (r *remotes) remoteOf(a afar) locator.Remote {
 	}
 	return l
 }
+
+// status describes all locators for people.
+func (r *remotes) status() []RemoteStatus {
+	var all []RemoteStatus
+	for i, l := range r.list() {
+		s := RemoteStatus{Remote: l, Source: "announced"}
+		switch n := i - len(r.set); {
+		case n >= len(r.configured):
+			s.Source, s.Of = "heard", r.fromAfar[n-len(r.configured)].of
+		case n >= 0:
+			s.Source = "configured"
+		}
+		all = append(all, s)
+	}
+	return all
+}

@@ -1,6 +1,8 @@
 package shim
 
 import (
+	"maps"
+	"net/netip"
 	"time"
 
 	"github.com/multi6/multi6/detect"
@@ -16,8 +18,37 @@ type Status struct {
 	SendTimer        time.Duration
 	// SessionAge is zero if there is no session.
 	SessionAge time.Duration
-	Pairs      []detect.PairStatus
-	Stats      detect.Stats
+	// Pairs are all known pairs by rank, best first.
+	Pairs []PairStatus
+	// Pinned is the pair that a user has switched to, zero if there is none.
+	Pinned locator.Pair
+	// Remotes are the peer's locators.
+	Remotes []RemoteStatus
+	// Outside is how the peer sees local locators that are behind a NAT.
+	Outside map[netip.Addr]netip.AddrPort
+	// Keepalive is the interval of keepalives, zero if none are sent.
+	Keepalive time.Duration
+	Stats     detect.Stats
+}
+
+// A PairStatus describes a pair for people.
+type PairStatus struct {
+	detect.PairStatus
+	// Why says why the pair comes after the first, "" of the first.
+	Why string
+	// Interface is the index of the local locator's.
+	Interface uint32
+	Metered   bool
+}
+
+// A RemoteStatus describes a locator of the peer for people.
+type RemoteStatus struct {
+	locator.Remote
+	// Source says how it is known: "announced", "configured" or "heard".
+	Source string
+	// Of is the announced locator that it stands for beyond a NAT, zero if that is
+	// not known.
+	Of netip.AddrPort
 }
 
 // Status returns the state of the Context.
@@ -25,7 +56,15 @@ func (c *Context) Status(now time.Time) Status {
 	s := Status{
 		State: c.machine.State(), Connected: c.machine.Connected(),
 		Primary: c.machine.Primary(), Testing: c.machine.Testing(),
-		SendTimer: c.machine.SendTimer(), Pairs: c.machine.Pairs(), Stats: c.machine.Stats(),
+		SendTimer: c.machine.SendTimer(), Stats: c.machine.Stats(),
+		Pinned: c.machine.Pinned(), Remotes: c.remotes.status(), Outside: maps.Clone(c.outside),
+	}
+	for i, p := range c.machine.Pairs() { // by rank, as the candidates are
+		x := c.candidates[i]
+		s.Pairs = append(s.Pairs, PairStatus{p, locator.Explain(c.candidates[0], x), x.Interface, x.Metered})
+	}
+	if c.keepsAlive() {
+		s.Keepalive = c.keepalive.interval(c.cfg.Keepalive)
 	}
 	if cur := c.sessions.current; cur.usable(now) {
 		s.SessionAge = now.Sub(cur.created)

@@ -17,7 +17,9 @@ import (
 	"github.com/multi6/multi6/internal/config"
 	"github.com/multi6/multi6/internal/netwatch"
 	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/resolve"
 	"github.com/multi6/multi6/internal/underlay"
+	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
 	"github.com/multi6/multi6/tun"
 	"github.com/multi6/multi6/wire"
@@ -78,8 +80,9 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 		watcher.Close()
 		return err
 	}
+	names := resolve.NewNames(resolve.New(resolve.Options{}).Lookup)
 	edges := node.Edges{
-		Device: device, Sender: conn, Underlay: conn,
+		Device: device, Sender: conn, Underlay: conn, Names: names,
 		Facts: watcher.Facts(), RouteNews: watcher.RouteNews(), Routable: watcher.Routable,
 		Random: rand.Reader, Log: log,
 	}
@@ -94,6 +97,7 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	log.Info("up", "interface", c.Interface, "identifier", c.Identifier().String(), "port", c.Port)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return watcher.Run(ctx) })
+	g.Go(func() error { return names.Run(ctx) })
 	g.Go(func() error { return n.ServeControl(ctx, control) })
 	g.Go(func() error { return n.Run(ctx) })
 	if err := g.Wait(); err != nil {
@@ -122,13 +126,19 @@ func nodeConfig(c *config.Config) node.Config {
 	n := node.Config{
 		Name: c.Interface, Identity: shim.NewIdentity(c.PrivateKey), Port: c.Port, MTU: c.MTU,
 		Profile: string(c.Profile), Timers: timers(c.Profile), Ciphers: ciphers(),
-		Policy:    c.Policy(),
+		Policy: c.Policy(), Order: locator.Order{Table: c.PolicyTable}, ProbeBudget: c.ProbeBudget,
 		Addresses: c.Addresses,
 	}
+	n.Timers.Hold = c.Failback
 	for _, p := range c.Peers {
-		n.Peers = append(n.Peers, node.Peer{
+		q := node.Peer{
 			Name: p.Name, Key: p.PublicKey, PresharedKey: p.PresharedKey, Locators: p.Locators, Routes: p.Routes,
-		})
+			Keepalive: p.Keepalive,
+		}
+		for _, x := range p.Names {
+			q.Names = append(q.Names, node.Name{Host: x.Host, Port: x.Port})
+		}
+		n.Peers = append(n.Peers, q)
 	}
 	return n
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,7 +35,11 @@ func NewClient(path string) *Client {
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 func (c *Client) get(ctx context.Context, path string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://multi6"+path, nil)
+	return c.do(ctx, http.MethodGet, path, nil)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://multi6"+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -42,12 +47,43 @@ func (c *Client) get(ctx context.Context, path string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
-		defer resp.Body.Close()
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
-		return nil, fmt.Errorf("control socket: %s: %s", resp.Status, strings.TrimSpace(string(text)))
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
 	}
-	return resp.Body, nil
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 2000))
+	words := strings.TrimSpace(string(text))
+	if resp.StatusCode == http.StatusBadRequest {
+		return nil, requestError(words)
+	}
+	return nil, fmt.Errorf("control socket: %s: %s", resp.Status, words)
+}
+
+// post sends a request and decodes the answer into res.
+func (c *Client) post(ctx context.Context, path string, request, res any) error {
+	b, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	body, err := c.do(ctx, http.MethodPost, path, bytes.NewReader(b))
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return json.NewDecoder(body).Decode(res)
+}
+
+// Switch asks for another primary pair. An error that wraps ErrRequest says what is
+// wrong with the request.
+func (c *Client) Switch(ctx context.Context, r SwitchRequest) (res SwitchResult, err error) {
+	err = c.post(ctx, "/v1/switch", r, &res)
+	return res, err
+}
+
+// Drain asks to move all traffic off an interface; errors are as with Switch.
+func (c *Client) Drain(ctx context.Context, r DrainRequest) (res DrainResult, err error) {
+	err = c.post(ctx, "/v1/drain", r, &res)
+	return res, err
 }
 
 // Status asks for the node's status.

@@ -4,8 +4,10 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/internal/resolve"
 	"github.com/multi6/multi6/internal/underlay"
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
@@ -30,6 +32,9 @@ type Config struct {
 	// Order says which pairs are legal, and in what order to try them. Routable
 	// is Edges'.
 	Order locator.Order
+	// ProbeBudget is how many bytes a day tests, Reports and keepalives may take over
+	// metered locators, beyond what it takes to find a pair that works.
+	ProbeBudget int64
 	// Addresses are this node's inner addresses besides its identifier.
 	Addresses []netip.Prefix
 	Peers     []Peer
@@ -41,8 +46,29 @@ type Peer struct {
 	Key          shim.PublicKey
 	PresharedKey shim.PresharedKey
 	Locators     []netip.AddrPort
+	// Names are DNS names whose addresses are locators, too.
+	Names []Name
+	// Keepalive is shim.KeepaliveAuto, shim.KeepaliveOff or an interval.
+	Keepalive time.Duration
 	// Routes are the inner prefixes behind the peer besides its identifier.
 	Routes []netip.Prefix
+}
+
+// A Name is a DNS name and the UDP port at its addresses.
+type Name struct {
+	Host string
+	Port uint16
+}
+
+// A Resolver resolves names. Want and Refresh return at once; what they lead to comes
+// over Answers.
+type Resolver interface {
+	// Want asks for the addresses of a name that is in use, unless they are fresh.
+	Want(host string)
+	// Refresh asks for them even so, since they seem to be of no use.
+	Refresh(host string)
+	// Answers yields what has changed.
+	Answers() <-chan resolve.Answer
 }
 
 // A Sender sends datagrams; see underlay.Conn.Send.
@@ -64,6 +90,8 @@ type Edges struct {
 	Underlay  io.Closer
 	// Facts yields snapshots of the host's addresses.
 	Facts <-chan []locator.Fact
+	// Names resolves the peers' names. Nil: there are none.
+	Names Resolver
 	// RouteNews rings when what Routable says may have changed. It may be nil.
 	RouteNews <-chan struct{}
 	// Routable reports whether there is a route from a local locator to a remote

@@ -39,12 +39,16 @@ func ListenControl(path string) (net.Listener, error) {
 
 // ServeControl answers on l until ctx ends:
 //
-//	GET /v1/status  a Status
-//	GET /v1/events  Events from now on, one JSON object a line
+//	GET /v1/status   a Status
+//	GET /v1/events   Events from now on, one JSON object a line
+//	POST /v1/switch  a SwitchRequest; answers with a SwitchResult
+//	POST /v1/drain   a DrainRequest; answers with a DrainResult
 func (n *Node) ServeControl(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", n.serveStatus)
 	mux.HandleFunc("GET /v1/events", n.serveEvents)
+	mux.HandleFunc("POST /v1/switch", serveCommand(n.Switch))
+	mux.HandleFunc("POST /v1/drain", serveCommand(n.Drain))
 	s := &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -66,6 +70,32 @@ func (n *Node) serveStatus(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	// An error means that the client has gone.
 	_ = json.NewEncoder(w).Encode(s)
+}
+
+// maxRequest bounds the body of a request, in bytes.
+const maxRequest = 64 << 10
+
+// serveCommand answers a request with what f makes of it.
+func serveCommand[Request, Result any](f func(context.Context, Request) (Result, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req Request
+		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&req); err != nil {
+			http.Error(w, "not a request: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		res, err := f(r.Context(), req)
+		switch {
+		case errors.Is(err, ErrRequest):
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(res)
+		}
+	}
 }
 
 func (n *Node) serveEvents(w http.ResponseWriter, r *http.Request) {

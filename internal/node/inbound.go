@@ -28,9 +28,11 @@ type datagram struct {
 	// was made; nil for frames.
 	raw []byte
 	// target and frames are of a control datagram. With frames nil, it is the
-	// first use of the session.
+	// first use of the session or, if size is not zero, the first datagram of that
+	// many bytes over the pair.
 	target *target
 	frames []byte
+	size   int
 }
 
 // An opener opens datagrams and collects inner packets for the device. It is
@@ -119,6 +121,13 @@ func (o *opener) transport(now time.Duration, i, size int, tag wire.Tag, pair lo
 		if d := o.node.post(datagram{pair: pair, target: t}); d != shim.DropNone {
 			t.told.Store(false)
 			o.node.drop(d)
+		}
+	}
+	if !t.knows(pair) {
+		if d := o.node.post(datagram{pair: pair, target: t, size: size}); d != shim.DropNone {
+			o.node.drop(d)
+		} else {
+			t.learn(pair)
 		}
 	}
 	return o.packet(now, p, got, i)

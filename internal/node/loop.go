@@ -16,6 +16,8 @@ import (
 // the peers.
 func (n *Node) loop(ctx context.Context) error {
 	l := &looper{Node: n, sealer: n.newSealer(), opener: n.newOpener(1)}
+	n.looper = l
+	answers := l.askNames()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -29,6 +31,8 @@ func (n *Node) loop(ctx context.Context) error {
 				l.goodbye()
 				return err
 			}
+		case a := <-answers:
+			l.resolved(a)
 		case <-n.edges.RouteNews:
 			l.routeNews()
 		case f := <-n.calls:
@@ -39,6 +43,7 @@ func (n *Node) loop(ctx context.Context) error {
 			return nil
 		}
 		l.expire()
+		l.checkBudget()
 		timer.Stop()
 		if next := n.deadlines.first(); !next.IsZero() {
 			timer.Reset(time.Until(next))
@@ -70,6 +75,9 @@ func (l *looper) expire() {
 		l.resendDue(p, l.since(now))
 		l.acts = p.context.HandleTimeout(now, l.acts[:0])
 		l.perform(p)
+		if due := p.namesDue(); !due.IsZero() && !now.Before(due) {
+			l.names(p, now)
+		}
 		l.releaseRing(p, now)
 	}
 }
@@ -83,7 +91,14 @@ func (l *looper) wakeUp(p *peer) {
 			l.perform(p)
 		}
 	}
+	l.names(p, now)
 	l.acts = p.context.HandleWake(now, l.acts[:0])
+	l.perform(p)
+}
+
+// run has a context do something, and does what it asks for.
+func (l *looper) run(p *peer, f func(acts []shim.Action) []shim.Action) {
+	l.acts = f(l.acts[:0])
 	l.perform(p)
 }
 
@@ -94,6 +109,9 @@ func (l *looper) datagram(d datagram) {
 	switch {
 	case d.raw != nil:
 		drop = l.raw(now, d)
+	case d.size > 0:
+		l.acts = d.target.peer.context.HandleMove(now, d.pair, d.target.session, d.size, l.acts[:0])
+		l.perform(d.target.peer)
 	case d.frames == nil:
 		l.acts = d.target.peer.context.HandleUsed(now, d.target.session, l.acts[:0])
 		l.perform(d.target.peer)
@@ -171,16 +189,21 @@ func (l *looper) facts(facts []locator.Fact) error {
 		}
 		l.log.Info("locator", why...)
 	}
+	l.located()
+	return nil
+}
+
+// located tells all contexts of the local locators if they are others now.
+func (l *looper) located() {
 	locals := l.table.Operational()
 	if slices.Equal(locals, l.locals) {
-		return nil
+		return
 	}
 	l.locals = locals
 	for _, p := range l.peers {
 		l.acts = p.context.SetLocals(time.Now(), locals, l.acts[:0])
 		l.perform(p)
 	}
-	return nil
 }
 
 // routeNews has every context ask anew which pairs have a route.
@@ -188,6 +211,20 @@ func (l *looper) routeNews() {
 	now := time.Now()
 	for _, p := range l.peers {
 		l.acts = p.context.HandleRoutes(now, l.acts[:0])
+		l.perform(p)
+	}
+}
+
+// checkBudget tells all contexts when the budget for metered locators has come to
+// its end, or back.
+func (l *looper) checkBudget() {
+	now := time.Now()
+	if !l.budget.turn(now) {
+		return
+	}
+	l.log.Info("probe budget of metered interfaces", "spent", l.budget.spent)
+	for _, p := range l.peers {
+		l.acts = p.context.SetSpent(now, l.budget.spent, l.acts[:0])
 		l.perform(p)
 	}
 }
@@ -230,7 +267,7 @@ func (l *looper) perform(p *peer) {
 // schedule sets when the loop has to see to p again.
 func (l *looper) schedule(p *peer) {
 	d := p.context.Deadline()
-	for _, t := range []time.Time{p.resender.next(l.base, time.Now()), p.releaseAt} {
+	for _, t := range []time.Time{p.resender.next(l.base, time.Now()), p.releaseAt, p.namesDue()} {
 		if d.IsZero() || !t.IsZero() && t.Before(d) {
 			d = t
 		}
@@ -260,10 +297,16 @@ func (l *looper) releaseRing(p *peer, now time.Time) {
 	l.schedule(p)
 }
 
+// outerHeaders is the length of the IPv6 and UDP headers.
+const outerHeaders = 40 + 8
+
 // send sends one control datagram. An error is news for the context.
 func (l *looper) send(p *peer, a shim.Send) {
 	msgs := [1]underlay.Message{{Buf: a.Datagram, Local: a.Pair.Local, Interface: a.Interface, Remote: a.Pair.Remote}}
 	p.counters.outControl.Add(1)
+	if a.Metered {
+		l.budget.take(time.Now(), len(a.Datagram)+outerHeaders)
+	}
 	if _, err := l.edges.Sender.Send(msgs[:]); err != nil {
 		l.drop(shim.DropSend)
 		l.log.Debug("send", "peer", p.Name, "pair", a.Pair.String(), "err", err)

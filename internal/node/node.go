@@ -54,10 +54,13 @@ type Node struct {
 	drops dropCounters
 
 	// Owned by the loop.
+	looper    *looper
 	table     *locator.Table
+	drained   []string // names of interfaces
 	deadlines deadlines
 	events    subscribers
 	opens     openLimit
+	budget    budget
 }
 
 // dropCounters count dropped packets by reason.
@@ -69,6 +72,20 @@ type target struct {
 	session *shim.Session
 	// told says that the loop was told of the session's first use.
 	told atomic.Bool
+	// from are the pairs that packets have lately come over, of which the loop was
+	// told; next is the one to be replaced. Guarded by Node.inbound.
+	from [4]locator.Pair
+	next int
+}
+
+// knows reports whether packets have lately come over p.
+func (t *target) knows(p locator.Pair) bool {
+	return t.from[0] == p || t.from[1] == p || t.from[2] == p || t.from[3] == p
+}
+
+func (t *target) learn(p locator.Pair) {
+	t.from[t.next] = p
+	t.next = (t.next + 1) % len(t.from)
 }
 
 // New returns a node that does nothing until Run.
@@ -82,6 +99,7 @@ func New(cfg Config, e Edges) (*Node, error) {
 		done:    make(chan struct{}),
 		table:   locator.NewTable(cfg.Policy),
 	}
+	n.budget = newBudget(cfg.ProbeBudget, n.base)
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
@@ -101,7 +119,8 @@ func (n *Node) addPeer(p Peer) {
 	q.context = shim.New(shim.Config{
 		Identity: n.cfg.Identity, Peer: p.Key, PresharedKey: p.PresharedKey, Locators: p.Locators,
 		Port: n.cfg.Port, Ciphers: n.cfg.Ciphers, Timers: n.cfg.Timers, Order: order,
-		Random: n.edges.Random, NewTag: n.newTag, Base: n.base,
+		Keepalive: p.Keepalive,
+		Random:    n.edges.Random, NewTag: n.newTag, Base: n.base,
 	}, n.base)
 	q.heapIndex = -1
 	n.peers = append(n.peers, q)

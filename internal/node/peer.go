@@ -35,6 +35,10 @@ type peer struct {
 	resender  resender
 	// down says that no pair has worked since that was logged.
 	down bool
+	// namesAt is when its names may be asked for again, resolved what they have come
+	// to.
+	namesAt  time.Time
+	resolved map[string][]netip.Addr
 	// releaseAt is when the ring's memory goes, if the peer stays quiet.
 	releaseAt time.Time
 }

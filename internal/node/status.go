@@ -1,8 +1,11 @@
 package node
 
 import (
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/multi6/multi6/detect"
 	"github.com/multi6/multi6/shim"
 )
 
@@ -32,6 +35,36 @@ type LocatorStatus struct {
 	State string `json:"state"`
 	// Why says why it is not operational.
 	Why string `json:"why,omitempty"`
+	// Bits is the length of its prefix, MTU that of its interface, 0 if unknown.
+	Bits int `json:"prefix_bits,omitempty"`
+	MTU  int `json:"mtu,omitempty"`
+	// Preference and Metered are the user's word on it.
+	Preference uint8 `json:"preference"`
+	Metered    bool  `json:"metered,omitempty"`
+	// Deprecated and optimistic addresses are used last.
+	Deprecated bool `json:"deprecated,omitempty"`
+	Optimistic bool `json:"optimistic,omitempty"`
+	Temporary  bool `json:"temporary,omitempty"`
+	// Drained says that traffic is to stay off its interface.
+	Drained bool `json:"drained,omitempty"`
+}
+
+// A RemoteStatus describes a locator of a peer.
+type RemoteStatus struct {
+	Address string `json:"address"`
+	// Source is announced, configured or heard (a packet came from it).
+	Source string `json:"source"`
+	// StandsFor is the announced locator that a NAT shows as this one.
+	StandsFor  string `json:"stands_for,omitempty"`
+	Preference uint8  `json:"preference"`
+	Metered    bool   `json:"metered,omitempty"`
+	Deprecated bool   `json:"deprecated,omitempty"`
+}
+
+// A NATStatus tells how a peer sees a local locator that is behind a NAT.
+type NATStatus struct {
+	Local  string `json:"local"`
+	SeenAs string `json:"seen_as"`
 }
 
 // A PeerStatus describes a peer.
@@ -52,7 +85,13 @@ type PeerStatus struct {
 	SessionAgeMillis float64      `json:"session_age_ms,omitempty"`
 	Waiting          int          `json:"waiting"`
 	Pairs            []PairStatus `json:"pairs"`
-	Counters         Counters     `json:"counters"`
+	// Pinned is the pair that a user has switched to.
+	Pinned  *Pair          `json:"pinned,omitempty"`
+	Remotes []RemoteStatus `json:"remotes"`
+	NAT     []NATStatus    `json:"nat,omitempty"`
+	// KeepaliveMillis is the interval of keepalives, absent if none are sent.
+	KeepaliveMillis float64  `json:"keepalive_ms,omitempty"`
+	Counters        Counters `json:"counters"`
 }
 
 // A PairStatus describes a pair.
@@ -63,6 +102,21 @@ type PairStatus struct {
 	Result    string  `json:"result"`
 	AgeMillis float64 `json:"age_ms,omitempty"`
 	RTTMillis float64 `json:"rtt_ms,omitempty"`
+	// Rank counts from 1, the best liked; Why says why it is not 1. Pairs of one
+	// Class, from 0, are equally wanted.
+	Rank  int    `json:"rank"`
+	Class int    `json:"class"`
+	Why   string `json:"why,omitempty"`
+	// Interface is that of the local locator, and MTU its, 0 if unknown.
+	Interface string `json:"interface,omitempty"`
+	MTU       int    `json:"mtu,omitempty"`
+	Metered   bool   `json:"metered,omitempty"`
+	// HeardMillis is the age of the last Poll that came over the reverse.
+	HeardMillis float64 `json:"heard_ms,omitempty"`
+	// WorksMillis is, of a pair better liked than the primary, for how long it has
+	// answered all Polls, and HoldMillis for how long it has to.
+	WorksMillis float64 `json:"works_ms,omitempty"`
+	HoldMillis  float64 `json:"hold_ms,omitempty"`
 }
 
 // Counters count what passed between the node and a peer.
@@ -97,10 +151,13 @@ func (n *Node) status(now time.Time) Status {
 	for _, e := range n.table.Entries() {
 		s.Locators = append(s.Locators, LocatorStatus{
 			Address: e.Fact.Addr.String(), Interface: e.Fact.Name, State: stateName(e.State), Why: e.Reason,
+			Bits: e.Fact.Bits, MTU: e.Fact.MTU, Preference: n.cfg.Policy.Rule(e.Fact).Preference,
+			Metered: n.cfg.Policy.Rule(e.Fact).Metered, Deprecated: e.Fact.Deprecated, Optimistic: e.Fact.Optimistic,
+			Temporary: e.Fact.Temporary, Drained: e.Drained,
 		})
 	}
 	for _, p := range n.peers {
-		s.Peers = append(s.Peers, p.status(now))
+		s.Peers = append(s.Peers, n.peerStatus(p, now))
 	}
 	for d := shim.DropNone + 1; d < shim.NumDrops; d++ {
 		s.Drops[d.String()] = n.drops[d].Load()
@@ -108,30 +165,62 @@ func (n *Node) status(now time.Time) Status {
 	return s
 }
 
-func (p *peer) status(now time.Time) PeerStatus {
+func (n *Node) peerStatus(p *peer, now time.Time) PeerStatus {
 	c := p.context.Status(now)
 	s := PeerStatus{
 		Name: p.Name, Identifier: p.identifier.String(), PublicKey: p.Key.String(),
 		State: c.State.String(), Connected: c.Connected, Primary: pairOf(c.Primary), Testing: pairOf(c.Testing),
 		SendTimerMillis: millis(c.SendTimer), SessionAgeMillis: millis(c.SessionAge), Waiting: p.queued(),
-		Pairs: []PairStatus{},
-		Counters: Counters{
-			OutPackets: p.counters.outPackets.Load(), OutBytes: p.counters.outBytes.Load(),
-			InPackets: p.counters.inPackets.Load(), InBytes: p.counters.inBytes.Load(),
-			OutControl: p.counters.outControl.Load(), InControl: p.counters.inControl.Load(),
-			Waited: p.counters.waited.Load(), Resent: p.counters.resent.Load(),
-			Suspicions: c.Stats.Suspicions, FalseAlarms: c.Stats.FalseAlarms,
-			Switches: c.Stats.Switches, Outages: c.Stats.Outages, LateWakes: c.Stats.LateWakes,
-		},
+		Pairs: []PairStatus{}, Pinned: pairOf(c.Pinned), Remotes: []RemoteStatus{}, KeepaliveMillis: millis(c.Keepalive),
+		Counters: p.countersOf(c.Stats),
 	}
-	for _, x := range c.Pairs {
-		q := PairStatus{Pair: *pairOf(x.Pair), Primary: x.Primary, Result: x.Result, RTTMillis: millis(x.RTT)}
-		if !x.At.IsZero() {
-			q.AgeMillis = millis(now.Sub(x.At))
+	for i, x := range c.Pairs {
+		s.Pairs = append(s.Pairs, n.pairStatus(x, i+1, now))
+	}
+	for _, r := range c.Remotes {
+		x := RemoteStatus{
+			Address: r.Addr.String(), Source: r.Source, Preference: r.Preference, Metered: r.Metered, Deprecated: r.Deprecated,
 		}
-		s.Pairs = append(s.Pairs, q)
+		if r.Of.IsValid() {
+			x.StandsFor = r.Of.String()
+		}
+		s.Remotes = append(s.Remotes, x)
+	}
+	for local, outside := range c.Outside {
+		s.NAT = append(s.NAT, NATStatus{local.String(), outside.String()})
+	}
+	slices.SortFunc(s.NAT, func(a, b NATStatus) int { return strings.Compare(a.Local, b.Local) })
+	return s
+}
+
+func (n *Node) pairStatus(x shim.PairStatus, rank int, now time.Time) PairStatus {
+	e := n.table.Entry(x.Pair.Local)
+	s := PairStatus{
+		Pair: *pairOf(x.Pair), Primary: x.Primary, Result: x.Result, RTTMillis: millis(x.RTT),
+		Rank: rank, Class: x.Class, Why: x.Why, Interface: e.Fact.Name, MTU: e.Fact.MTU, Metered: x.Metered,
+	}
+	age := func(t time.Time) float64 {
+		if t.IsZero() {
+			return 0
+		}
+		return millis(now.Sub(t))
+	}
+	s.AgeMillis, s.HeardMillis, s.WorksMillis = age(x.At), age(x.InboundAt), age(x.WorksSince)
+	if s.WorksMillis > 0 {
+		s.HoldMillis = millis(x.Hold)
 	}
 	return s
+}
+
+func (p *peer) countersOf(s detect.Stats) Counters {
+	return Counters{
+		OutPackets: p.counters.outPackets.Load(), OutBytes: p.counters.outBytes.Load(),
+		InPackets: p.counters.inPackets.Load(), InBytes: p.counters.inBytes.Load(),
+		OutControl: p.counters.outControl.Load(), InControl: p.counters.inControl.Load(),
+		Waited: p.counters.waited.Load(), Resent: p.counters.resent.Load(),
+		Suspicions: s.Suspicions, FalseAlarms: s.FalseAlarms,
+		Switches: s.Switches, Outages: s.Outages, LateWakes: s.LateWakes,
+	}
 }
 
 // queued returns how many packets wait for a path.
