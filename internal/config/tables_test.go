@@ -50,6 +50,8 @@ func tableTests() []problemTest {
 			`7:10: prefix "::/0" has a row at line 3 already; take one out`}},
 		{"row twice, IPv4", row("prefix = \"::ffff:0:0/96\"" + rest + "[[policy_table]]\nprefix = \"0.0.0.0/0\"" + rest), []string{
 			`7:10: prefix "0.0.0.0/0" has a row at line 3 already; take one out`}},
+		{"row twice, IPv4 first", row("prefix = \"10.0.0.0/8\"" + rest + "[[policy_table]]\nprefix = \"::ffff:10.0.0.0/104\"" + rest), []string{
+			`7:10: prefix "::ffff:10.0.0.0/104" has a row at line 3 already; take one out`}},
 		{"row with host bits", row(`prefix = "fd00::/7"` + rest), []string{`3:10: prefix "fd00::/7" has bits set behind the prefix; write "fc00::/7"`}},
 		{"row without length", row(`prefix = "::1"` + rest), []string{`3:10: prefix "::1" has no prefix length; write "::1/128"`}},
 		{"row of a word", row(`prefix = "default"` + rest), []string{`3:10: prefix "default" is no prefix; write one such as "::ffff:0:0/96" or "fc00::/7"`}},

@@ -219,6 +219,26 @@ func TestSlowReceiver(t *testing.T) {
 	})
 }
 
+// TestChangeWhileTelling: an answer that comes while the one before is handed over is
+// told next.
+func TestChangeWhileTelling(t *testing.T) {
+	n := NewNames(nil)
+	answer := func(addr string) {
+		n.Want("b")
+		for _, m := range n.take() {
+			n.answered(t.Context(), m, found(0, addr))
+			m.at = time.Time{} // so that it may be asked for again
+		}
+	}
+	answer("2001:db8::1")
+	m, first, _ := n.tell()
+	answer("2001:db8::2")
+	n.wasTold(m, first)
+	if _, next, out := n.tell(); out == nil || join(first.Addrs) != "2001:db8::1" || join(next.Addrs) != "2001:db8::2" {
+		t.Errorf("told %v, then %v", first, next)
+	}
+}
+
 func TestLookupsAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{answers: make(map[string]Answer), takes: time.Second}
