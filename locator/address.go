@@ -10,8 +10,8 @@ var (
 )
 
 // unfit says why an address can never be a locator, at either end; "" if it
-// can. Private addresses (RFC 1918, RFC 4193) are fit: whether they lead to the
-// peer is for a Poll to find out.
+// can. Private addresses (RFC 1918, RFC 4193) are fit; from where they mean the peer
+// is another question, see meaningOf.
 func unfit(a netip.Addr) string {
 	switch {
 	case !a.IsValid():

@@ -11,7 +11,8 @@ var legality = [...]func(local, remote netip.Addr) bool{
 	distinctEnds,
 }
 
-// Legal reports whether packets could travel on p at all.
+// Legal reports whether packets could travel on p at all. Pairs leaves out more: what
+// has no route, and private remotes that from here mean someone else.
 func Legal(p Pair) bool {
 	if p.Remote.Port() == 0 {
 		return false
