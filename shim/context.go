@@ -62,6 +62,9 @@ type Context struct {
 	remotes    remotes
 	candidates []locator.Candidate
 	interfaces map[locator.Pair]uint32
+	// vouched says that a locator is known to be the peer's by more than its word
+	// now, so that the pairs are to be ordered anew.
+	vouched bool
 	// outside is how the peer sees local locators, where a NAT is in between.
 	outside map[netip.Addr]netip.AddrPort
 	// spent says that the budget for tests over metered locators is used up.
@@ -109,6 +112,9 @@ func (c *Context) enter(now time.Time, acts []Action) {
 }
 
 func (c *Context) leave() []Action {
+	if c.vouched {
+		c.setCandidates()
+	}
 	acts := c.acts
 	c.acts = nil
 	return acts
@@ -211,6 +217,7 @@ func (c *Context) HandleRoutes(now time.Time, acts []Action) []Action {
 
 // setCandidates makes the pairs anew and tells the machine.
 func (c *Context) setCandidates() {
+	c.vouched = false
 	cs := locator.Pairs(c.locals, c.remotes.list(), c.cfg.Order)
 	c.candidates = cs
 	c.interfaces = make(map[locator.Pair]uint32, len(cs))

@@ -113,7 +113,7 @@ func (c *Context) HandleOpen1(now time.Time, p locator.Pair, in *Incoming, acts 
 func (c *Context) hear(p locator.Pair, in *Incoming) {
 	news := c.remotes.heard(p.Remote, len(in.raw))
 	for _, l := range in.greeting.locators.Locators.All() {
-		news = c.remotes.heard(l.AddrPort, len(in.raw)) || news
+		news = c.remotes.hinted(l.AddrPort, len(in.raw)) || news
 	}
 	if news {
 		c.setCandidates()

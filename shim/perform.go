@@ -21,7 +21,7 @@ func (c *Context) perform(acts []detect.Action) {
 		case detect.Duplicate:
 			c.duplicate(a.To)
 		case detect.Answered:
-			c.remotes.verify(a.Pair.Remote)
+			c.vouched = c.remotes.verify(a.Pair.Remote) || c.vouched
 			if a.Pair == c.untrusted {
 				c.duplicate(a.Pair)
 			}

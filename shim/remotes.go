@@ -37,7 +37,8 @@ type afar struct {
 	// not known.
 	of             netip.AddrPort
 	received, sent int
-	verified       bool
+	// came says that packets have come from it, verified that a test was answered.
+	came, verified bool
 }
 
 // amplification is the bound of RFC 9000 §8.1.
@@ -67,12 +68,20 @@ func (r *remotes) announced(s wire.LocatorSet) bool {
 	return true
 }
 
-// heard takes in that an authenticated Open or Poll of n bytes came from a. It
-// reports whether a is news.
-func (r *remotes) heard(a netip.AddrPort, n int) bool {
+// heard takes in that an authenticated datagram of n bytes came from a. It reports
+// whether a is news.
+func (r *remotes) heard(a netip.AddrPort, n int) bool { return r.note(a, n, true) }
+
+// hinted takes in that a, which nothing came from, may be a locator of the peer, by
+// an authenticated datagram of n bytes. It reports whether a is news.
+func (r *remotes) hinted(a netip.AddrPort, n int) bool { return r.note(a, n, false) }
+
+func (r *remotes) note(a netip.AddrPort, n int, came bool) bool {
 	if f := r.afar(a); f != nil {
+		news := came && !f.came
 		f.received += n
-		return false
+		f.came = f.came || came
+		return news
 	}
 	if slices.ContainsFunc(r.list(), func(l locator.Remote) bool { return l.Addr == a }) {
 		return false
@@ -82,7 +91,7 @@ func (r *remotes) heard(a netip.AddrPort, n int) bool {
 		oldest := max(0, slices.IndexFunc(r.fromAfar, func(f afar) bool { return !f.verified }))
 		r.fromAfar = slices.Delete(r.fromAfar, oldest, oldest+1)
 	}
-	r.fromAfar = append(r.fromAfar, afar{addr: a, received: n})
+	r.fromAfar = append(r.fromAfar, afar{addr: a, received: n, came: came})
 	return true
 }
 
@@ -140,11 +149,21 @@ func (r *remotes) trusted(a netip.AddrPort) bool {
 	return f == nil || f.verified
 }
 
-// verify notes that a test of a was answered.
-func (r *remotes) verify(a netip.AddrPort) {
+// verify notes that a test of a was answered. It reports whether that vouches for a
+// locator that nothing has vouched for.
+func (r *remotes) verify(a netip.AddrPort) bool {
 	if f := r.afar(a); f != nil {
+		news := !f.came && !f.verified
 		f.verified = true
+		return news
 	}
+	for i := range r.set {
+		if l := &r.set[i]; l.Addr == a && !l.Vouched {
+			l.Vouched = true
+			return true
+		}
+	}
+	return false
 }
 
 // list returns all locators, the announced ones first.
@@ -162,7 +181,7 @@ func (r *remotes) list() []locator.Remote {
 // remoteOf returns a locator that nobody announced, which is worth what the one is
 // that it stands for.
 func (r *remotes) remoteOf(a afar) locator.Remote {
-	l := locator.Remote{Addr: a.addr, Preference: locator.DefaultPreference, Vouched: a.verified}
+	l := locator.Remote{Addr: a.addr, Preference: locator.DefaultPreference, Vouched: a.came || a.verified}
 	if i := slices.IndexFunc(r.set, func(s locator.Remote) bool { return s.Addr == a.of }); i >= 0 {
 		s := r.set[i]
 		l.Preference, l.Link, l.Deprecated, l.Metered = s.Preference, s.Link, s.Deprecated, s.Metered

@@ -226,6 +226,8 @@ func TestPolicy(t *testing.T) {
 		{name: "second pattern allows", allow: []string{"en*", "eth?"}, iface: "eth0", want: true},
 		{name: "deny beats allow", allow: []string{"eth*"}, deny: []string{"eth0"}, iface: "eth0"},
 		{name: "tunnels beat allow", allow: []string{"*"}, iface: "tailscale0"},
+		{name: "unless it has the name", allow: []string{"*", "tailscale0"}, iface: "tailscale0", want: true},
+		{name: "but not our own", allow: []string{"*", "inner"}, iface: "inner"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -146,8 +146,9 @@ func nodeTests() []problemTest {
 			`2:17: deny pattern "[" is malformed; write a name such as "eth0", or a pattern with *, ? or [a-z]`,
 			`2:22: deny pattern "" is malformed; write a name such as "eth0", or a pattern with *, ? or [a-z]`}},
 		{"allow empty", withKey("allow = [ ]"), []string{"2:9: allow is empty, so that no interface could be used; leave it out to allow all"}},
-		{"allow a tunnel", withKey(`allow = ["eth0", "wg0"]`), []string{
-			`2:18: allow names "wg0", but multi6 never sends through tunnels (lo, tun*, wg*, zt*, tailscale*, docker*, br-*, virbr*, shim*, multi6*, vti*, gre*, sit*, ip6tnl*, ipsec*)`}},
+		{"allow tunnels", withKey(`allow = ["eth0", "wg*", "lo"]`), []string{
+			`2:18: allow has "wg*", but tunnels (` + strings.Join(tunnels, ", ") + `) are used only if the name is written in full, and lo never`,
+			`2:25: allow has "lo", but tunnels (` + strings.Join(tunnels, ", ") + `) are used only if the name is written in full, and lo never`}},
 		{"allow what is denied", withKey("deny = [\"eth*\"]\nallow = [\"eth0\"]"), []string{`3:10: allow names "eth0", which deny refuses; take it out of one of them`}},
 
 		{"no length", withKey(`addresses = ["10.0.0.1", "fd00::1"]`), []string{

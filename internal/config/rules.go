@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/multi6/multi6/locator"
@@ -64,8 +65,8 @@ func (v *validator) rule(u rawRule, allow, deny []string) (rule locator.Rule, ok
 func (v *validator) ruleInterface(t text, allow, deny []string) bool {
 	switch {
 	case !v.pattern(t, "interface"):
-	case matchesAny(tunnels, t.s):
-		v.report(t.at, "interface %s is a tunnel's, and multi6 never sends through tunnels (%s); take this [[locator]] out", quote(t.s), strings.Join(tunnels, ", "))
+	case matchesAny(tunnels, t.s) && !(plainName(t.s) && slices.Contains(allow, t.s)):
+		v.report(t.at, "interface %s is a tunnel's, which is used only if allow has its name in full (%s); add it there, or take this [[locator]] out", quote(t.s), strings.Join(tunnels, ", "))
 	case matchesAny(deny, t.s):
 		v.report(t.at, "interface %s is refused by deny; take it out of one of them", quote(t.s))
 	case len(allow) > 0 && plainName(t.s) && !matchesAny(allow, t.s):

@@ -26,7 +26,7 @@ func tableTests() []problemTest {
 			`3:13: interface pattern "wwan[" is malformed; write a name such as "eth0", or a pattern with *, ? or [a-z]`}},
 		{"rule's interface a list", rule(`interface = ["wwan0"]`), []string{`3:13: interface must be a string, not a list; write interface = "wwan*"`}},
 		{"rule for a tunnel", rule(`interface = "wg0"`), []string{
-			`3:13: interface "wg0" is a tunnel's, and multi6 never sends through tunnels (` + strings.Join(tunnels, ", ") + `); take this [[locator]] out`}},
+			`3:13: interface "wg0" is a tunnel's, which is used only if allow has its name in full (` + strings.Join(tunnels, ", ") + `); add it there, or take this [[locator]] out`}},
 		{"rule for what is denied", withKey("deny = [\"usb*\"]\n[[locator]]\ninterface = \"usb0\""), []string{
 			`4:13: interface "usb0" is refused by deny; take it out of one of them`}},
 		{"rule for what is not allowed", withKey("allow = [\"eth*\"]\n[[locator]]\ninterface = \"usb0\""), []string{

@@ -191,8 +191,8 @@ func (v *validator) allow(l list, deny []string) []string {
 		v.report(l.at, "allow is empty, so that no interface could be used; leave it out to allow all")
 	}
 	for _, t := range l.all {
-		if matchesAny(tunnels, t.s) {
-			v.report(t.at, "allow names %s, but multi6 never sends through tunnels (%s)", quote(t.s), strings.Join(tunnels, ", "))
+		if t.s == "lo" || matchesAny(tunnels, t.s) && !plainName(t.s) {
+			v.report(t.at, "allow has %s, but tunnels (%s) are used only if the name is written in full, and lo never", quote(t.s), strings.Join(tunnels, ", "))
 		} else if matchesAny(deny, t.s) {
 			v.report(t.at, "allow names %s, which deny refuses; take it out of one of them", quote(t.s))
 		}
