@@ -11,20 +11,15 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/multi6/multi6/detect"
 	"github.com/multi6/multi6/internal/lab"
-	"github.com/multi6/multi6/internal/netwatch"
 	"github.com/multi6/multi6/internal/node"
-	"github.com/multi6/multi6/internal/underlay"
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
-	"github.com/multi6/multi6/tun"
-	"github.com/multi6/multi6/wire"
 )
 
 // needRoot skips the test where the real kernel is out of reach; where the tier
@@ -107,48 +102,7 @@ func operational(n *node.Node) (count int) {
 
 func startNode(t *testing.T, h *lab.Host, id shim.Identity, peer node.Peer, timers detect.Timers) *node.Node {
 	t.Helper()
-	var n *node.Node
-	var watcher *netwatch.Watcher
-	err := h.Do(func() error {
-		conn, err := underlay.Listen(locator.DefaultPort)
-		if err != nil {
-			return err
-		}
-		if watcher, err = netwatch.New(netwatch.Options{}); err != nil {
-			return err
-		}
-		self, other := id.Public.Identifier(), peer.Key.Identifier()
-		device, err := tun.Open(tun.Config{
-			Name: "shim0", MTU: 1400,
-			Addresses: []netip.Prefix{netip.PrefixFrom(self, 128)}, Routes: []netip.Prefix{netip.PrefixFrom(other, 128)},
-		})
-		if err != nil {
-			return err
-		}
-		edges := node.Edges{Device: device, Sender: conn, Underlay: conn, Facts: watcher.Facts(), Random: rand.Reader}
-		for _, r := range conn.Receivers() {
-			edges.Receivers = append(edges.Receivers, r)
-		}
-		n, err = node.New(node.Config{
-			Name: "shim0", Identity: id, Port: locator.DefaultPort, MTU: 1400, Timers: timers,
-			Ciphers: wire.AES256GCM | wire.ChaCha20Poly1305, Policy: locator.DefaultPolicy(), Peers: []node.Peer{peer},
-		}, edges)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() { ended <- watcher.Run(ctx) }()
-	go func() { ended <- n.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := errors.Join(<-ended, <-ended); err != nil {
-			t.Error(err)
-		}
-	})
-	return n
+	return runNode(t, h, node.Config{Identity: id, Timers: timers, Peers: []node.Peer{peer}})
 }
 
 // primary returns the uplink of A that n's primary pair uses.
@@ -160,32 +114,43 @@ func (p *pairOfNodes) primary(t *testing.T) (uplink int, ok bool) {
 	return p.lab.UplinkOf(netip.MustParseAddr(s.Peers[0].Primary.Local))
 }
 
-// A stream is a TCP connection from A to B over the identifiers, that carries
-// pseudo-random bytes which B verifies one by one.
+// A stream is a TCP connection over the identifiers, that carries pseudo-random
+// bytes which the receiver verifies one by one.
 type stream struct {
 	received atomic.Int64
+	gap      gap
 	err      chan error
 	stop     context.CancelFunc
 }
 
-const streamSeed = 6
+const (
+	streamSeed = 6
+	// streamEnd is how long a stream may take to its last byte once it is stopped.
+	streamEnd = 10 * time.Second
+)
 
-// startStream dials B's identifier and sends in small writes, paced by the
-// network alone.
+// startStream dials B's identifier from A.
 func startStream(t *testing.T, p *pairOfNodes) *stream {
 	t.Helper()
-	address := net.JoinHostPort(p.idB.String(), strconv.Itoa(7000))
-	l, err := p.lab.B.Listen("tcp", address)
+	return dialStream(t, p.lab.A, p.lab.B, p.idB)
+}
+
+// dialStream dials an identifier and sends in small writes, paced by the network
+// alone.
+func dialStream(t *testing.T, from, to *lab.Host, id netip.Addr) *stream {
+	t.Helper()
+	l, err := to.Listen("tcp", netip.AddrPortFrom(id, 0).String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &stream{err: make(chan error, 2), stop: stop}
-	go func() { s.err <- s.receive(l) }()
+	go func() { s.err <- s.receive(ctx, l) }()
 	dialCtx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	c, err := p.lab.A.Dial(dialCtx, "tcp", address)
+	c, err := from.Dial(dialCtx, "tcp", l.Addr().String())
 	if err != nil {
+		stop()
 		l.Close()
 		t.Fatal(err)
 	}
@@ -195,6 +160,7 @@ func startStream(t *testing.T, p *pairOfNodes) *stream {
 
 func send(ctx context.Context, c net.Conn) error {
 	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.SetWriteDeadline(time.Now().Add(streamEnd)) })()
 	src := mrand.NewChaCha8([32]byte{streamSeed})
 	buf := make([]byte, 16<<10)
 	for ctx.Err() == nil {
@@ -206,13 +172,14 @@ func send(ctx context.Context, c net.Conn) error {
 	return nil
 }
 
-func (s *stream) receive(l net.Listener) error {
+func (s *stream) receive(ctx context.Context, l net.Listener) error {
 	defer l.Close()
 	c, err := l.Accept()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Now().Add(streamEnd)) })()
 	want := mrand.NewChaCha8([32]byte{streamSeed})
 	got, expect := make([]byte, 16<<10), make([]byte, 16<<10)
 	for {
@@ -222,6 +189,7 @@ func (s *stream) receive(l net.Listener) error {
 			return fmt.Errorf("wrong byte after %d", s.received.Load())
 		}
 		s.received.Add(int64(n))
+		s.gap.arrived(time.Now())
 		switch {
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return nil
