@@ -8,9 +8,9 @@ import (
 
 // Failback: while the primary is of a worse class than other pairs, those are
 // polled now and then, and the first that has answered every Poll for the hold
-// time becomes primary again. It is tested once more first, so that nothing is
-// lost (make before break). Only who has something to send looks: an idle peer
-// costs nothing.
+// time becomes primary again; one that never failed need not wait. It is tested once
+// more first, so that nothing is lost (make before break). Only who has something to
+// send looks: an idle peer costs nothing.
 
 const (
 	// watchPolls is how many Polls must be answered within the hold time.
@@ -77,6 +77,8 @@ func (m *Machine) planWatch(now time.Time) {
 			continue
 		}
 		switch {
+		case w.at.IsZero() && m.untried(k):
+			*w = watch{at: now, wait: every}
 		case w.at.IsZero():
 			*w = watch{at: now.Add(every), wait: every}
 		case now.Sub(w.at) > 2*every:
@@ -105,6 +107,8 @@ func (m *Machine) look(now time.Time, acts []Action) []Action {
 			return m.climb(now, k, acts)
 		case !due(w.at, now):
 			continue
+		case m.untried(k):
+			return m.climb(now, k, acts)
 		case polled:
 			w.at = now.Add(leastWait) // one after another
 			continue
@@ -150,7 +154,14 @@ func (m *Machine) leaveDeprecated(now time.Time, acts []Action) []Action {
 	return m.climb(now, best, acts)
 }
 
-// A record is what is remembered of a pair, even if it goes for a time.
+// untried reports whether k is not known to have ever failed.
+func (m *Machine) untried(k locator.Pair) bool {
+	_, known := m.records[k]
+	return !known
+}
+
+// A record is what is remembered of a pair that has failed, even if it goes for a
+// time.
 type record struct {
 	// flaps is how often in a row the pair failed soon after traffic had moved back
 	// to it.
@@ -177,13 +188,18 @@ func (m *Machine) left(now time.Time, cause Event) {
 	case m.cameBack:
 		r.flaps = min(r.flaps+1, maxFlaps)
 	}
-	if _, known := m.records[m.primary]; !known && len(m.records) >= maxRecords {
-		clear(m.records) // pairs come and go all the time; start anew
-	}
-	m.records[m.primary] = r
+	m.remember(m.primary, r)
 	if p := m.pairs[m.primary]; p != nil {
 		p.watch = watch{} // what was known of it no longer counts
 	}
+}
+
+// remember keeps r for k.
+func (m *Machine) remember(k locator.Pair, r record) {
+	if m.untried(k) && len(m.records) >= maxRecords {
+		clear(m.records) // pairs come and go all the time; start anew
+	}
+	m.records[k] = r
 }
 
 // SetSpent says whether the budget for tests over metered locators is used up.

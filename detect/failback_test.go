@@ -113,6 +113,22 @@ func TestFailbackTestsFirst(t *testing.T) {
 	h.expect("use A1→B1 for A2→B2: policy change, then test ok", "testing primary, test ok: primary operational", "Reset timer")
 }
 
+// That the primary works is known: an answer that says so, be it with one to the
+// test, does not end it.
+func TestWantedPairOverAnswersOfThePrimary(t *testing.T) {
+	h := answeredOn(t, "A1→B1", "A2→B2")
+	h.hear("A1→B1", true)
+	h.expect("Answer A1→B1")
+	answer := h.last
+	h.want("A2→B2")
+	h.ignore().answered(answer)
+	h.expect()
+	h.hear("A1→B1", true)
+	h.ignore()
+	h.answered(h.last, h.test("A2→B2"))
+	h.expect("use A2→B2 for A1→B1: policy change, then test ok", "testing primary, test ok: primary operational", "Reset timer")
+}
+
 // If the last test goes unanswered, the primary is tested and stays.
 func TestFailbackThatFails(t *testing.T) {
 	h := fallen(t, "A1→B1", "A2→B2", "A3→B3")

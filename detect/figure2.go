@@ -151,7 +151,7 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 	if p == m.primary && sent.After(m.answeredAt) {
 		m.answeredAt = sent
 	}
-	if !m.connected || m.state == PrimaryOperational {
+	if !m.connected || m.state == PrimaryOperational || p == m.primary && m.wants() {
 		return acts
 	}
 	x := &m.explore
@@ -190,7 +190,7 @@ func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts [
 	switch {
 	case m.state == PrimaryOperational:
 		return append(acts, ResetTimer{})
-	case m.state == TestingPrimary && (x.cause != PolicyChange || x.testing == m.primary):
+	case m.state == TestingPrimary && !m.wants():
 		if x.cause == Timer || x.cause == ICMP {
 			m.stats.FalseAlarms++
 		}
@@ -204,6 +204,7 @@ func (m *Machine) testFail(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	if p := m.pairs[x.testing]; p != nil {
 		p.tested(now, false)
+		m.remember(x.testing, m.records[x.testing])
 	}
 	acts = append(acts, TestFailed{Pair: x.testing, ID: x.id, After: now.Sub(x.sentAt)})
 	return m.tryNext(now, TestFail, acts)

@@ -163,8 +163,7 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if s.at.After(p.testedAt) {
 			p.tested(s.at, true)
 		}
-		// If several are shown to work, the primary is left least gladly.
-		if !best.pair.IsValid() || s.pair == m.primary {
+		if !best.pair.IsValid() || s.pair == m.gladly() {
 			best = s
 		}
 	}
@@ -172,6 +171,20 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		return acts
 	}
 	return m.testOK(now, best.pair, best.at, acts)
+}
+
+// gladly returns the pair that is to be used if several are shown to work: the
+// primary is left least gladly, unless another one is wanted.
+func (m *Machine) gladly() locator.Pair {
+	if m.wants() {
+		return m.explore.testing
+	}
+	return m.primary
+}
+
+// wants reports whether a pair is under test that is to replace a primary which works.
+func (m *Machine) wants() bool {
+	return m.state == TestingPrimary && m.explore.cause == PolicyChange && m.explore.testing != m.primary
 }
 
 // current reports whether the answer to s bears on what is being explored now.
@@ -197,7 +210,7 @@ func (m *Machine) answer(now time.Time, k locator.Pair, move bool, acts []Action
 	x := &m.explore
 	x.round = 0 // news: the back-off starts anew
 	switch {
-	case !move || x.verified.IsValid() || m.polls.pending(k, m.recent(now, k)):
+	case !move || m.wants() || x.verified.IsValid() || m.polls.pending(k, m.recent(now, k)):
 		return append(acts, m.poll(now, k, false, false))
 	case m.state != TestingPrimary:
 		return m.begin(now, PeerPoll, k, true, acts)

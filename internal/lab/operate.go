@@ -29,8 +29,8 @@ func (h *Host) DelAddr(name string, p netip.Prefix) error {
 }
 
 // A Route leads to a prefix by a gateway on an interface. Without a Gateway the
-// prefix is taken to be on the link. With none of two routes to one prefix
-// narrower, that of the lower Metric is taken.
+// prefix is taken to be on the link. Of two routes to one prefix that of the lower
+// Metric is taken.
 type Route struct {
 	To        netip.Prefix
 	Gateway   netip.Addr

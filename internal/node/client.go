@@ -110,7 +110,9 @@ func (c *Client) Events(ctx context.Context, ready func(), f func(Event)) error 
 	for dec := json.NewDecoder(body); ; {
 		var e Event
 		if err := dec.Decode(&e); err != nil {
-			if errors.Is(err, io.EOF) || ctx.Err() != nil {
+			// A node that ends closes the connection between two events, or in the
+			// midst of the reply.
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || ctx.Err() != nil {
 				return nil
 			}
 			return err

@@ -43,7 +43,10 @@ func openEdges(cfg node.Config) (node.Edges, *netwatch.Watcher, error) {
 	if err != nil {
 		return node.Edges{}, nil, errors.Join(err, conn.Close())
 	}
-	edges := node.Edges{Device: device, Sender: conn, Underlay: conn, Facts: watcher.Facts(), Random: rand.Reader}
+	edges := node.Edges{
+		Device: device, Sender: conn, Underlay: conn, Facts: watcher.Facts(),
+		RouteNews: watcher.RouteNews(), Routable: watcher.Routable, Random: rand.Reader,
+	}
 	for _, r := range conn.Receivers() {
 		edges.Receivers = append(edges.Receivers, r)
 	}

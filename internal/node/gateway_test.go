@@ -103,3 +103,8 @@ func quiet(t *testing.T, what string, count func() uint64) {
 		return time.Since(since) > time.Second
 	})
 }
+
+// For IPv6 the kernel takes the interface that a datagram names as a wish only: the
+// route into the node's own interface wins all the same, unless the socket is bound
+// to the interface.
+func TestOwnInterfaceIsDefaultRouteOfIPv6(t *testing.T) { ownInterfaceIsDefaultRoute(t, v6) }

@@ -1,12 +1,16 @@
 package node_test
 
 import (
+	"context"
+	"errors"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/shim"
 )
 
 // A natted is A behind a router that hides it, and forgets UDP traffic after two
@@ -92,6 +96,84 @@ func TestNATRebinding(t *testing.T) {
 			for range 3 {
 				must(t, n.nat.ForgetConntrack())
 				tcp.goesOn(t, "another port, A sends")
+			}
+		})
+	}
+}
+
+// keepalives sets how a node keeps itself reachable for its peers.
+func keepalives(mode time.Duration) func(*node.Config) {
+	return func(c *node.Config) {
+		for i := range c.Peers {
+			c.Peers[i].Keepalive = mode
+		}
+	}
+}
+
+// idleBehindNAT is how long nothing is said before B calls A.
+const idleBehindNAT = 10 * time.Second
+
+// A node that finds itself behind the router stays reachable, without being told to.
+// See natted for the drawing.
+func TestKeepalivesKeepTheWayIn(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		mode      time.Duration
+		reachable bool
+	}{{"auto", shim.KeepaliveAuto, true}, {"1 s", time.Second, true}, {"off", shim.KeepaliveOff, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n := startNatted(t, v4, keepalives(tt.mode))
+			call := n.aCallsB(t)
+			call.goesOn(t, "A called")
+			call.finish(t)
+			before := n.lan.Count(lab.AtoB).UDP
+			timer := time.NewTimer(idleBehindNAT)
+			<-timer.C
+			t.Logf("%d datagrams from A in %v of idleness", n.lan.Count(lab.AtoB).UDP-before, idleBehindNAT)
+			if !tt.reachable {
+				n.bCannotCallA(t)
+				return
+			}
+			back := n.bCallsA(t)
+			defer back.finish(t)
+			back.goesOn(t, "B called back")
+		})
+	}
+}
+
+// bCannotCallA makes sure that the router is in the way: else the test would prove
+// nothing.
+func (n *natted) bCannotCallA(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	c, err := n.hostB.Dial(ctx, "tcp6", netip.AddrPortFrom(n.idA, 9).String())
+	if err == nil {
+		c.Close()
+	}
+	if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("B's call of A without keepalives: %v, want a time-out", err)
+	}
+}
+
+// The router gives A another port while B is the one who sends. A has nothing to
+// say, and hears nothing that it could answer, until a keepalive of its shows B the
+// new port.
+func TestNATRebindingOfReceiver(t *testing.T) {
+	for _, f := range []family{v4, v6} {
+		t.Run(f.String(), func(t *testing.T) {
+			n := startNatted(t, f, keepalives(shim.KeepaliveAuto))
+			must(t, n.nat.Masquerade("wan", lab.NATOptions{RandomPorts: true}))
+			call := n.aCallsB(t)
+			call.goesOn(t, "A called")
+			call.finish(t)
+			tcp := n.bCallsA(t)
+			defer tcp.finish(t)
+			tcp.goesOn(t, "before")
+			for range 3 {
+				must(t, n.nat.ForgetConntrack())
+				tcp.goesOn(t, "another port, B sends")
 			}
 		})
 	}

@@ -40,8 +40,9 @@ type world struct {
 	end  func()
 }
 
-// newWorld makes a world of the current bubble. Its end must be called in it.
-func newWorld(t *testing.T, seed uint64, timers detect.Timers) *world {
+// newWorld makes a world of the current bubble. Its end must be called in it. edit may
+// change what the nodes are configured with.
+func newWorld(t *testing.T, seed uint64, timers detect.Timers, edit ...func(*node.Config)) *world {
 	t.Helper()
 	w := &world{net: sim.New(seed)}
 	ha, hb := sim.Twins(w.net, 2)
@@ -65,10 +66,14 @@ func newWorld(t *testing.T, seed uint64, timers detect.Timers) *world {
 		}
 		var key [32]byte
 		random.Read(key[:])
-		v.Node, err = node.New(node.Config{
+		cfg := node.Config{
 			Name: h.String(), Identity: id, Port: locator.DefaultPort, MTU: 1400, Timers: timers,
-			Ciphers: wire.AES256GCM, Policy: locator.DefaultPolicy(), Peers: []node.Peer{peer},
-		}, node.Edges{
+			Ciphers: wire.AES256GCM, Policy: locator.DefaultPolicy(), ProbeBudget: 1e6, Peers: []node.Peer{peer},
+		}
+		for _, e := range edit {
+			e(&cfg)
+		}
+		v.Node, err = node.New(cfg, node.Edges{
 			Device: v.dev, Sender: socket, Receivers: []node.Receiver{socket}, Underlay: socket,
 			Facts: h.Watch(), Random: rand.NewChaCha8(key),
 		})
