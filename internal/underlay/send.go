@@ -51,9 +51,12 @@ func (c *Conn) Send(msgs []Message) (sent int, err error) {
 			at++
 			continue
 		}
-		next := o.gather(s, msgs, at)
+		next := o.gather(c, s, msgs, at)
 		n, ferr := o.flush(s, msgs)
 		sent += n
+		if s.device != 0 && errors.Is(ferr, unix.ENODEV) {
+			c.exits.forget(s)
+		}
 		if err == nil {
 			err = ferr
 		}
@@ -62,11 +65,11 @@ func (c *Conn) Send(msgs []Message) (sent int, err error) {
 	return sent, err
 }
 
-// gather builds runs from msgs[at:], all for socket s, and returns the index of
-// the first message not taken.
-func (o *outbox) gather(s *socket, msgs []Message, at int) int {
+// gather builds runs from msgs[at:], all for c's socket s, and returns the index
+// of the first message not taken. The one at at is for s.
+func (o *outbox) gather(c *Conn, s *socket, msgs []Message, at int) int {
 	o.runs = o.runs[:0]
-	for at < len(msgs) && len(o.runs) < maxRuns && s.takes(&msgs[at]) {
+	for at < len(msgs) && len(o.runs) < maxRuns && (len(o.runs) == 0 || c.forMessage(&msgs[at]) == s) {
 		r := run{first: at, count: 1}
 		if s.segment.Load() && msgs[at].Segment == 0 {
 			r.count = runLength(msgs[at:])
@@ -136,7 +139,7 @@ func (s *socket) cannotSegment(err error) bool {
 // one that fails for its segments is sent again one datagram at a time.
 func (o *outbox) flush(s *socket, msgs []Message) (sent int, err error) {
 	for at := 0; at < len(o.runs); {
-		n, werr := s.batch.WriteBatch(o.messages[at:len(o.runs)], 0)
+		n, werr := s.write(o.messages[at:len(o.runs)])
 		n = max(n, 0)
 		for _, r := range o.runs[at : at+n] {
 			sent += r.count
@@ -172,7 +175,7 @@ func (o *outbox) single(s *socket, msgs []Message, r run) (sent int, err error) 
 	for k := range r.count {
 		i := r.first + k
 		one.put(s, msgs, 0, run{first: i, count: 1})
-		if _, werr := s.batch.WriteBatch(one.messages[:1], 0); werr != nil {
+		if _, werr := s.write(one.messages[:1]); werr != nil {
 			msgs[i].Err = werr
 			if err == nil {
 				err = werr
@@ -182,4 +185,14 @@ func (o *outbox) single(s *socket, msgs []Message, r run) (sent int, err error) 
 		sent++
 	}
 	return sent, err
+}
+
+// write hands messages to the kernel and returns how many it took.
+func (s *socket) write(messages []ipv6.Message) (int, error) {
+	n, err := s.batch.WriteBatch(messages, 0)
+	if s.device != 0 && errors.Is(err, net.ErrClosed) {
+		// Another Send has found that the interface has gone. The Conn is not closed.
+		err = unix.ENODEV
+	}
+	return n, err
 }

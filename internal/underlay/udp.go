@@ -20,7 +20,8 @@ const socketBuffer = 4 << 20
 // A Conn sends and receives datagrams on one port, over IPv6 and IPv4. Send may
 // be called from several goroutines at a time.
 type Conn struct {
-	v6, v4 *socket
+	v6, v4 *socket // nil where the host lacks the family
+	exits  *exits  // nil without v6
 }
 
 // batchConn is what ipv4.PacketConn and ipv6.PacketConn have in common.
@@ -33,6 +34,9 @@ type socket struct {
 	udp   *net.UDPConn
 	batch batchConn
 	is6   bool
+	// device is the index of the interface that the socket is bound to, zero if
+	// to none.
+	device uint32
 	// segment says that the kernel and the devices take UDP_SEGMENT.
 	segment atomic.Bool
 }
@@ -51,6 +55,13 @@ func Listen(port uint16) (*Conn, error) {
 	}
 	if v6 == nil && v4 == nil {
 		return nil, errors.Join(err6, err4)
+	}
+	if v6 != nil {
+		var err error
+		if c.exits, err = newExits(v6); err != nil {
+			c.Close()
+			return nil, err
+		}
 	}
 	return c, nil
 }
@@ -120,6 +131,9 @@ func (s *socket) offload() (segment bool) {
 // Close makes all calls return; they fail with net.ErrClosed from then on.
 func (c *Conn) Close() error {
 	var errs []error
+	if c.exits != nil {
+		errs = append(errs, c.exits.close())
+	}
 	for _, s := range []*socket{c.v6, c.v4} {
 		if s != nil {
 			errs = append(errs, s.udp.Close())
@@ -128,7 +142,7 @@ func (c *Conn) Close() error {
 	return errors.Join(errs...)
 }
 
-// Receivers returns one Receiver for each socket.
+// Receivers returns one Receiver for each address family.
 func (c *Conn) Receivers() []*Receiver {
 	var rs []*Receiver
 	for _, s := range []*socket{c.v6, c.v4} {
@@ -141,10 +155,14 @@ func (c *Conn) Receivers() []*Receiver {
 
 // forMessage returns the socket that can send m, nil if there is none.
 func (c *Conn) forMessage(m *Message) *socket {
-	for _, s := range []*socket{c.v6, c.v4} {
-		if s != nil && s.takes(m) {
-			return s
+	switch {
+	case c.v6 != nil && c.v6.takes(m):
+		if m.Interface != 0 {
+			return c.exits.by(m.Interface)
 		}
+		return c.v6
+	case c.v4 != nil && c.v4.takes(m):
+		return c.v4
 	}
 	return nil
 }
