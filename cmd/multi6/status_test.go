@@ -30,9 +30,9 @@ func healthy() node.Status {
 		Version: node.StatusVersion, Interface: "shim0", Port: 6110, Profile: "balanced",
 		Identifier: "fd0c:899f:32a6:e8cb:a072:c463:9a60:ba15", PublicKey: "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=",
 		Locators: []node.LocatorStatus{
-			{Address: "2001:db8:a1::1", Interface: "eth0", State: "operational"},
-			{Address: "10.77.12.1", Interface: "wlp0s20f3", State: "available", Why: "interface down"},
-			{Address: "172.17.0.1", Interface: "docker0", State: "none", Why: "denied by policy"},
+			{Address: "2001:db8:a1::1", Interface: "eth0", State: "operational", Preference: 100},
+			{Address: "10.77.12.1", Interface: "wlp0s20f3", State: "available", Why: "interface down", Preference: 100},
+			{Address: "172.17.0.1", Interface: "docker0", State: "none", Why: "denied by policy", Preference: 100},
 		},
 		Peers: []node.PeerStatus{{
 			Name: "b", Identifier: "fd6e:1:2:3:4:5:6:7", PublicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
@@ -220,7 +220,7 @@ func TestFindSocket(t *testing.T) {
 // TestStatusJSON reads back what is printed.
 func TestStatusJSON(t *testing.T) {
 	var b bytes.Buffer
-	must(t, printStatus(&b, healthy(), true))
+	must(t, (&asker{json: true}).print(&b, statusText(healthy()), healthy()))
 	if !strings.HasPrefix(b.String(), "{\n  \"version\": 1,\n") {
 		t.Errorf("not indented:\n%s", b.String())
 	}
