@@ -50,24 +50,28 @@ func (a *asker) addFlags(cmd *cobra.Command, rest string) {
 	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
 }
 
-// find returns the control socket that is meant, and the arguments that are left.
-func (a *asker) find(args []string) (socket string, rest []string, err error) {
+// find returns the control socket that is meant, and the arguments that are left. dir
+// is where sockets are by default.
+func (a *asker) find(dir string, args []string) (socket string, rest []string, err error) {
 	if a.socket != "" {
 		return a.socket, args, nil
 	}
-	return findSocket(socketDir, args)
+	return findSocket(dir, args)
 }
 
 // findWith is find for commands whose last argument must be there and is called last.
 // So what stands before it can only be the daemon.
-func (a *asker) findWith(args []string, last string) (socket, word string, err error) {
+func (a *asker) findWith(dir string, args []string, last string) (socket, word string, err error) {
 	if len(args) == 0 {
 		return "", "", usageError("missing argument %s", last)
 	}
 	word = args[len(args)-1]
-	socket, rest, err := a.find(args[:len(args)-1])
-	if err == nil && len(rest) > 0 {
-		return "", "", usageError("%q is neither a daemon with a socket in %s nor a configuration", rest[0], socketDir)
+	socket, rest, err := a.find(dir, args[:len(args)-1])
+	switch {
+	case err == nil && len(rest) > 0 && a.socket != "":
+		return "", "", usageError("unexpected argument %q: --socket names the daemon", rest[0])
+	case err == nil && len(rest) > 0:
+		return "", "", usageError("%q is neither a daemon with a socket in %s nor a configuration", rest[0], dir)
 	}
 	return socket, word, err
 }
@@ -151,7 +155,7 @@ func ask[T any](cmd *cobra.Command, socket string, patience time.Duration,
 // status asks for the status of the daemon that args mean. What is left of args are
 // the peers to keep; all if nothing is.
 func (a *asker) status(cmd *cobra.Command, args []string) (s node.Status, err error) {
-	socket, peers, err := a.find(args)
+	socket, peers, err := a.find(socketDir, args)
 	if err != nil {
 		return s, err
 	}

@@ -29,7 +29,7 @@ NAME and CONFIG are as for 'multi6 status'.`,
 		Args:                  takes("[NAME|CONFIG]", "[IFACE]"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			var socket string
-			if socket, r.Interface, err = a.findWith(args, "IFACE"); err != nil {
+			if socket, r.Interface, err = a.findWith(socketDir, args, "IFACE"); err != nil {
 				return err
 			}
 			res, err := ask(cmd, socket, commandPatience, func(c *node.Client, ctx context.Context) (node.DrainResult, error) {

@@ -50,12 +50,13 @@ const whyLoopback, whyDenied, whyTunnel = "loopback address", "denied by policy"
 
 func locatorsText(ls []node.LocatorStatus) string {
 	rows := [][]string{{"ADDRESS", "INTERFACE", "STATE", "PREF", "FLAGS"}}
+	rated := slices.ContainsFunc(ls, func(l node.LocatorStatus) bool { return l.Preference != locator.DefaultPreference })
 	for _, l := range ls {
 		if l.State == "none" && (l.Why == whyLoopback || l.Why == whyDenied || l.Why == whyTunnel) {
 			continue // they never are locators; 'multi6 addr' and --json have them
 		}
 		pref := ""
-		if l.Preference != locator.DefaultPreference {
+		if rated {
 			pref = fmt.Sprint(l.Preference)
 		}
 		l.Optimistic, l.Temporary = false, false // common, and of no consequence here

@@ -36,7 +36,7 @@ public key.`,
 				return err
 			}
 			var socket string
-			if socket, r.Peer, err = a.findWith(args, "PEER"); err != nil {
+			if socket, r.Peer, err = a.findWith(socketDir, args, "PEER"); err != nil {
 				return err
 			}
 			res, err := ask(cmd, socket, commandPatience, func(c *node.Client, ctx context.Context) (node.SwitchResult, error) {
