@@ -21,7 +21,7 @@ func newPairsCmd() *cobra.Command {
   IN     when the peer last tested the way back; - if it never did
   RTT    the round trip, smoothed
   MTU    that of the interface, in bytes
-  RANK   the order in which pairs are tried when the primary fails
+  RANK   the order in which pairs are liked, all else being equal
   CLASS  pairs of one class are equally wanted; only to a lower class does traffic
          move back, once a pair there has worked for the failback time
   WHY    why the pair comes after the first, whether 'multi6 switch', here or at the
