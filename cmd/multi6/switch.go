@@ -50,8 +50,8 @@ public key.`,
 		},
 	}
 	a.addFlags(cmd, "the only argument is PEER")
-	cmd.Flags().StringVar(&r.Local, "from", "", "send from this local address or interface: `ADDR|IFACE`")
-	cmd.Flags().StringVar(&r.Remote, "to", "", "send to this address of the peer: `ADDR[:PORT]`")
+	cmd.Flags().StringVar(&r.Local, "from", "", "send from `ADDR|IFACE` of this host")
+	cmd.Flags().StringVar(&r.Remote, "to", "", "send to `ADDR[:PORT]` of the peer")
 	cmd.Flags().BoolVar(&r.Auto, "auto", false, "choose by rank again")
 	return cmd
 }
