@@ -27,13 +27,17 @@ Exit codes: 0 ok, 1 failure, 2 wrong usage, 3 wrong configuration, 4 no daemon,
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpCommand(newHelpCmd())
 	root.AddCommand(
+		newAddrCmd(),
 		newBenchCmd(),
 		newCheckCmd(),
 		newDemoCmd(),
+		newDrainCmd(),
 		newGenkeyCmd(),
 		newIDCmd(),
+		newPairsCmd(),
 		newPubkeyCmd(),
 		newStatusCmd(),
+		newSwitchCmd(),
 		newUpCmd(),
 		newVersionCmd(),
 	)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,8 +16,6 @@ import (
 	"github.com/multi6/multi6/internal/node"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files")
-
 var (
 	pair1 = node.Pair{Local: "2001:db8:a1::1", Remote: "[2001:db8:b1::1]:6110"}
 	pair2 = node.Pair{Local: "10.77.12.1", Remote: "10.77.22.1:7000"}
@@ -30,18 +27,18 @@ func healthy() node.Status {
 		Version: node.StatusVersion, Interface: "shim0", Port: 6110, Profile: "balanced",
 		Identifier: "fd0c:899f:32a6:e8cb:a072:c463:9a60:ba15", PublicKey: "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=",
 		Locators: []node.LocatorStatus{
-			{Address: "2001:db8:a1::1", Interface: "eth0", State: "operational"},
-			{Address: "10.77.12.1", Interface: "wlp0s20f3", State: "available", Why: "interface down"},
-			{Address: "172.17.0.1", Interface: "docker0", State: "none", Why: "denied by policy"},
+			{Address: "2001:db8:a1::1", Interface: "eth0", State: "operational", Preference: 100},
+			{Address: "10.77.12.1", Interface: "wlp0s20f3", State: "available", Why: "interface down", Preference: 100},
+			{Address: "172.17.0.1", Interface: "docker0", State: "none", Why: "denied by policy", Preference: 100},
 		},
 		Peers: []node.PeerStatus{{
 			Name: "b", Identifier: "fd6e:1:2:3:4:5:6:7", PublicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
 			State: "primary operational", Connected: true, Primary: &pair1,
 			SendTimerMillis: 46.25, SessionAgeMillis: 252_000,
 			Pairs: []node.PairStatus{
-				{Pair: pair1, Primary: true, Result: "ok", AgeMillis: 3400, RTTMillis: 21.25},
-				{Pair: pair2, Result: "failed", AgeMillis: 7_384_000, RTTMillis: 0.42},
-				{Pair: node.Pair{Local: "fe80::1", Remote: "[fe80::2]:6110"}, Result: "untested"},
+				{Pair: pair1, Primary: true, Result: "ok", AgeMillis: 3400, RTTMillis: 21.25, Rank: 1},
+				{Pair: pair2, Result: "failed", AgeMillis: 7_384_000, RTTMillis: 0.42, Rank: 2},
+				{Pair: node.Pair{Local: "fe80::1", Remote: "[fe80::2]:6110"}, Result: "untested", Rank: 3},
 			},
 			Counters: node.Counters{
 				OutPackets: 1234567, OutBytes: 1 << 30, InPackets: 999, InBytes: 1023, OutControl: 12, InControl: 1000,
@@ -85,18 +82,10 @@ func TestStatusText(t *testing.T) {
 	alone.Locators, alone.Drops = nil, nil
 	for name, s := range map[string]node.Status{
 		"healthy": healthy(), "alone": alone, "trouble": withPeers(idle(), searching(), down()),
+		"roaming": roaming(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			golden := filepath.Join("testdata", "status", name+".txt")
-			got := statusText(s)
-			if *update {
-				must(t, os.WriteFile(golden, []byte(got), 0o644))
-			}
-			want, err := os.ReadFile(golden)
-			must(t, err)
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Error(diff)
-			}
+			golden(t, statusText(s), "status", name+".txt")
 		})
 	}
 }
@@ -217,10 +206,54 @@ func TestFindSocket(t *testing.T) {
 	}
 }
 
+// TestFindWith: the last argument is never taken for a daemon, what stands before it
+// always.
+func TestFindWith(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"lan", "shim0"} {
+		l, err := net.Listen("unix", filepath.Join(dir, name+".sock"))
+		must(t, err)
+		defer l.Close()
+	}
+	tests := []struct {
+		given  string // --socket
+		args   []string
+		socket string // relative to the directory of sockets
+		word   string
+		err    string
+	}{
+		{"", []string{"b"}, "shim0.sock", "b", ""},
+		{"", []string{"lan"}, "shim0.sock", "lan", ""},
+		{"", []string{"lan", "b"}, "lan.sock", "b", ""},
+		{"", nil, "", "", "missing argument PEER"},
+		{"", []string{"wan", "b"}, "", "", `"wan" is neither a daemon with a socket in ` + dir + " nor a configuration"},
+		{"/elsewhere", []string{"b"}, "/elsewhere", "b", ""},
+		{"/elsewhere", []string{"lan", "b"}, "", "", `unexpected argument "lan": --socket names the daemon`},
+	}
+	for _, tt := range tests {
+		a := asker{socket: tt.given}
+		socket, word, err := a.findWith(dir, tt.args, "PEER")
+		if tt.err != "" {
+			if ee, ok := errors.AsType[*exitError](err); !ok || ee.code != exitUsage || err.Error() != tt.err {
+				t.Errorf("%q: error %v, want %q", tt.args, err, tt.err)
+			}
+			continue
+		}
+		must(t, err)
+		want := tt.socket
+		if !filepath.IsAbs(want) {
+			want = filepath.Join(dir, want)
+		}
+		if socket != want || word != tt.word {
+			t.Errorf("%q: %s and %q, want %s and %q", tt.args, socket, word, want, tt.word)
+		}
+	}
+}
+
 // TestStatusJSON reads back what is printed.
 func TestStatusJSON(t *testing.T) {
 	var b bytes.Buffer
-	must(t, printStatus(&b, healthy(), true))
+	must(t, (&asker{json: true}).print(&b, statusText(healthy()), healthy()))
 	if !strings.HasPrefix(b.String(), "{\n  \"version\": 1,\n") {
 		t.Errorf("not indented:\n%s", b.String())
 	}

@@ -45,40 +45,67 @@ func statusText(s node.Status) string {
 	return strings.Join(parts, "\n")
 }
 
+// Reasons why an address is none, of those that nobody expects to be used.
+const whyLoopback, whyDenied, whyTunnel = "loopback address", "denied by policy", "tunnel"
+
 func locatorsText(ls []node.LocatorStatus) string {
-	rows := [][]string{{"ADDRESS", "INTERFACE", "STATE"}}
+	rows := [][]string{{"ADDRESS", "INTERFACE", "STATE", "PREF", "FLAGS"}}
+	rated := slices.ContainsFunc(ls, func(l node.LocatorStatus) bool { return l.Preference != locator.DefaultPreference })
 	for _, l := range ls {
-		if l.State == "none" && (l.Why == "loopback address" || l.Why == "denied by policy") {
-			continue // they never are locators; --json has them
+		if l.State == "none" && (l.Why == whyLoopback || l.Why == whyDenied || l.Why == whyTunnel) {
+			continue // they never are locators; 'multi6 addr' and --json have them
 		}
-		state := l.State
-		if l.Why != "" {
-			state += ": " + l.Why
+		pref := ""
+		if rated {
+			pref = fmt.Sprint(l.Preference)
 		}
-		rows = append(rows, []string{l.Address, l.Interface, state})
+		l.Optimistic, l.Temporary = false, false // common, and of no consequence here
+		rows = append(rows, []string{l.Address, l.Interface, locatorState(l), pref, locatorFlags(l)})
 	}
 	if len(rows) == 1 {
 		return "locators\n  none\n"
 	}
-	return section("locators", rows)
+	return section("locators", withoutEmpty(rows))
+}
+
+// withoutEmpty returns rows without the columns that have nothing below the heading.
+func withoutEmpty(rows [][]string) [][]string {
+	kept := make([][]string, len(rows))
+	for col := range rows[0] {
+		if !slices.ContainsFunc(rows[1:], func(r []string) bool { return r[col] != "" }) {
+			continue
+		}
+		for i, r := range rows {
+			kept[i] = append(kept[i], r[col])
+		}
+	}
+	return kept
+}
+
+func locatorState(l node.LocatorStatus) string {
+	if l.Why == "" {
+		return l.State
+	}
+	return l.State + ": " + l.Why
+}
+
+// stateText returns the state of p for people. That of a peer nobody talks to means
+// nothing.
+func stateText(p node.PeerStatus) string {
+	if !p.Connected {
+		return "idle"
+	}
+	return p.State
 }
 
 func peerText(p node.PeerStatus) string {
-	state := p.State
-	if !p.Connected {
-		state = "idle"
-	}
-	text := section("peer "+p.Name+": "+state, slices.Concat(peerRows(p), counterRows(p.Counters)))
+	text := section("peer "+p.Name+": "+stateText(p), slices.Concat(peerRows(p), counterRows(p.Counters)))
 	if len(p.Pairs) == 0 {
 		return text
 	}
 	rows := [][]string{{"  PAIR", "LAST TEST", "RTT", "AGE"}}
 	for _, q := range p.Pairs {
-		mark := "  "
-		if q.Primary {
-			mark = "* "
-		}
-		rows = append(rows, []string{mark + pairText(&q.Pair), q.Result, span(q.RTTMillis), span(q.AgeMillis)})
+		rows = append(rows, []string{markOf(q) + pairText(&q.Pair), q.Result, span(q.RTTMillis), span(q.AgeMillis)})
 	}
 	return text + "\n" + columns(rows)
 }
@@ -91,14 +118,21 @@ func peerRows(p node.PeerStatus) [][]string {
 	if p.Testing != nil {
 		rows = append(rows, []string{"testing", pairText(p.Testing)})
 	}
+	if p.Pinned != nil {
+		rows = append(rows, []string{"pinned", pairText(p.Pinned)})
+	}
 	session := "none"
 	if p.SessionAgeMillis > 0 {
 		session = span(p.SessionAgeMillis) + " old"
 	}
-	rows = append(rows,
-		[]string{"session", session},
-		[]string{"send timer", span(p.SendTimerMillis)},
-	)
+	rows = append(rows, []string{"session", session})
+	for _, n := range p.NAT {
+		rows = append(rows, []string{"nat", n.Local + " seen as " + portText(n.SeenAs)})
+	}
+	if p.KeepaliveMillis > 0 {
+		rows = append(rows, []string{"keepalives", "every " + span(p.KeepaliveMillis)})
+	}
+	rows = append(rows, []string{"send timer", span(p.SendTimerMillis)})
 	if p.Waiting > 0 {
 		rows = append(rows, []string{"waiting", count(p.Waiting, "packet")})
 	}

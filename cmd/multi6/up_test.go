@@ -128,11 +128,14 @@ func sendTCP(t *testing.T, a, b *site) {
 }
 
 // runStatus runs multi6 status on a site and returns its exit code.
-func runStatus(s *site, out io.Writer, args ...string) int {
+func runStatus(s *site, out io.Writer, args ...string) int { return s.run(out, "status", args...) }
+
+// run runs a command that asks the site's daemon, and returns its exit code.
+func (s *site) run(out io.Writer, command string, args ...string) int {
 	root := newRootCmd()
 	root.SetOut(out)
 	root.SetErr(out)
-	return execute(root, append([]string{"status", "--socket", s.socket()}, args...))
+	return execute(root, append([]string{command, "--socket", s.socket()}, args...))
 }
 
 func showStatus(t *testing.T, s *site) {
