@@ -15,6 +15,9 @@ import (
 const (
 	// watchPolls is how many Polls must be answered within the hold time.
 	watchPolls = 4
+	// watchPause is the least time between Polls of two better pairs, unless they are
+	// to be more frequent each.
+	watchPause = time.Second
 	// watchCap bounds the wait between Polls of a better pair that does not answer.
 	watchCap = time.Minute
 	// holdCap bounds the hold time of a pair that flaps, unless the user asks for
@@ -36,14 +39,16 @@ type watch struct {
 	okSince time.Time
 }
 
-// answered notes the answer to a Poll sent at that time, whatever it was for.
-func (w *watch) answered(sent time.Time) {
+// answered notes the answer to a Poll sent at that time, whatever it was for. The next
+// one follows as soon as ever.
+func (w *watch) answered(sent time.Time, every time.Duration) {
 	if w.at.IsZero() {
 		return
 	}
 	w.sentAt = time.Time{}
 	if w.okSince.IsZero() {
 		w.okSince = sent
+		w.at, w.wait = sent.Add(every), every
 	}
 }
 
@@ -85,6 +90,9 @@ func (m *Machine) planWatch(now time.Time) {
 			*w = watch{at: now, wait: every} // there was a pause
 		}
 		m.watchAt = earliest(m.watchAt, earliest(w.at, after(w.okSince, m.holdOf(k))))
+		if !w.okSince.IsZero() {
+			break // the others are liked less
+		}
 	}
 }
 
@@ -110,7 +118,7 @@ func (m *Machine) look(now time.Time, acts []Action) []Action {
 		case m.untried(k):
 			return m.climb(now, k, acts)
 		case polled:
-			w.at = now.Add(leastWait) // one after another
+			w.at = now.Add(min(every, watchPause)) // one after another
 			continue
 		}
 		if w.sentAt.IsZero() {
@@ -123,6 +131,9 @@ func (m *Machine) look(now time.Time, acts []Action) []Action {
 		polled = true
 		w.sentAt, w.at = now, now.Add(w.wait)
 		acts = append(acts, m.poll(now, k, true, false))
+		if !w.okSince.IsZero() {
+			break // the others are liked less
+		}
 	}
 	m.planWatch(now)
 	return acts
@@ -212,11 +223,32 @@ func (m *Machine) spares(p *pair) bool { return m.spent && p.metered }
 // Switch is Want for a user, who means it: the peer is asked to do the same, and
 // the pair stays primary until it fails, or Auto.
 func (m *Machine) Switch(now time.Time, p locator.Pair, acts []Action) []Action {
+	m.obeys = false
 	if p == m.primary && m.state == PrimaryOperational {
 		m.pinned = p
 		return acts
 	}
 	return m.wantPinned(now, p, true, acts)
+}
+
+// obey does what the peer's user wishes: k is to be primary, and to stay.
+func (m *Machine) obey(now time.Time, k locator.Pair, acts []Action) []Action {
+	m.obeys = true
+	if k == m.primary {
+		m.pinned = k
+		return acts
+	}
+	return m.wantPinned(now, k, false, acts)
+}
+
+// Wishes reports whether a user here has switched to the primary pair.
+func (m *Machine) Wishes() bool { return m.pinned.IsValid() && !m.obeys }
+
+// WishOver takes in that the peer's user has taken Switch back, or never used it.
+func (m *Machine) WishOver() {
+	if m.obeys {
+		m.Auto()
+	}
 }
 
 // wantPinned is Want; the pair is pinned. wish says that the peer is to be asked
@@ -235,7 +267,7 @@ func (m *Machine) wantPinned(now time.Time, p locator.Pair, wish bool, acts []Ac
 }
 
 // Auto takes Switch back: the primary is chosen by rank again.
-func (m *Machine) Auto() { m.pinned = locator.Pair{} }
+func (m *Machine) Auto() { m.pinned, m.obeys = locator.Pair{}, false }
 
 // Pinned returns the pair that a user has switched to, zero if there is none.
 func (m *Machine) Pinned() locator.Pair { return m.pinned }

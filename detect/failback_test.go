@@ -163,6 +163,48 @@ func TestFailbackToSilentPair(t *testing.T) {
 	h.wantState(PrimaryOperational, "A2→B2", "none")
 }
 
+// Of many better pairs the best is looked at more often than others, and all together
+// not more than once a second.
+func TestFailbackManyPairs(t *testing.T) {
+	h := fallen(t, everyPair[0], everyPair[1])
+	cs := classesOf(append(everyPair[2:], everyPair[0], everyPair[1])...)
+	for _, c := range cs {
+		h.m.remember(c.Pair, record{})
+	}
+	h.set(cs)
+	h.ignore()
+	if n := len(h.busy(20*time.Second, none)); n < 10 || n > 25 {
+		t.Errorf("%d Polls in 20 s, want about one a second", n)
+	}
+	answers := func(p SendPoll) bool { return p.Pair == cs[2].Pair }
+	h.busy(4*DefaultHold, answers)
+	if h.m.Primary() != cs[2].Pair {
+		t.Errorf("primary %s, want %s, which answers", nameOf(h.m.Primary()), nameOf(cs[2].Pair))
+	}
+}
+
+// A silent pair that answers again is looked at as often as any.
+func TestFailbackAfterSilence(t *testing.T) {
+	h := fallen(t, "A1→B1", "A2→B2")
+	h.busy(10*time.Minute, none)
+	began := h.now
+	polls := 0
+	for h.m.Primary() != pairOf("A1→B1") {
+		polls += len(h.busy(50*ms, all))
+		if h.m.pairs[pairOf("A1→B1")].watch.okSince.IsZero() {
+			began = h.now
+		} else if p := h.m.Pairs()[0]; !p.Primary && (p.Result != "ok" || p.WorksSince.IsZero()) {
+			t.Fatalf("a pair that answers: %+v", p)
+		}
+	}
+	if d := h.now.Sub(began); polls < watchPolls+1 || d < DefaultHold || d > DefaultHold*5/4 {
+		t.Errorf("back after %d Polls in %v", polls, d)
+	}
+	if p := h.m.Pairs()[0]; !p.WorksSince.IsZero() {
+		t.Error("the primary is watched")
+	}
+}
+
 // Who has nothing to say does not look, and goes on from where it was when it has.
 func TestFailbackSilentWhenIdle(t *testing.T) {
 	h := fallen(t, "A1→B1", "A2→B2")
@@ -336,6 +378,14 @@ func TestPeersWish(t *testing.T) {
 	h.expect("Answer A2→B2")
 	h.wish("A3→B3") // not known
 	h.expect("Answer A2→B2")
+	h.m.WishOver()
+	h.busy(time.Minute, all)
+	h.wantState(PrimaryOperational, "A1→B1", "none")
+	h.switchTo("A1→B1")
+	h.expect()
+	if h.m.WishOver(); !h.m.Pinned().IsValid() || !h.m.Wishes() {
+		t.Error("what the user here wants ends with the peer's")
+	}
 }
 
 func deprecate(cs []locator.Candidate, names ...string) []locator.Candidate {

@@ -40,6 +40,8 @@ type Machine struct {
 	primarySince time.Time
 	cameBack     bool
 	pinned       locator.Pair
+	// obeys says that the peer's user has.
+	obeys bool
 	// wish is what the peer is to be asked for as well, with the test of it.
 	wish    locator.Pair
 	records map[locator.Pair]record

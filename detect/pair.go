@@ -147,7 +147,10 @@ func (m *Machine) Pairs() []PairStatus {
 		s := PairStatus{
 			Pair: k, Primary: k == m.primary, Result: "untested", At: p.testedAt,
 			RTT: p.rtt.smoothed, Variation: p.rtt.variation, InboundAt: p.inboundAt,
-			Class: p.class, WorksSince: p.watch.okSince, Hold: m.holdOf(k),
+			Class: p.class, Hold: m.holdOf(k),
+		}
+		if q := m.pairs[m.primary]; q != nil && p.class < q.class {
+			s.WorksSince = p.watch.okSince
 		}
 		switch {
 		case p.testedAt.IsZero():

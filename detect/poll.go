@@ -117,9 +117,9 @@ func (m *Machine) HandlePoll(now time.Time, k locator.Pair, p Poll, acts []Actio
 	acts = m.handleOK(now, p.OK, acts)
 	switch {
 	case p.Wish && m.state == PrimaryOperational && k != m.primary && m.pairs[k] != nil:
-		return m.wantPinned(now, k, false, acts) // the test is the answer, too
+		return m.obey(now, k, acts) // the test is the answer, too
 	case p.Wish && k == m.primary:
-		m.pinned = k
+		acts = m.obey(now, k, acts)
 	case !p.Answer:
 		return acts
 	}
@@ -159,8 +159,8 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if !m.current(s) {
 			continue // it may have failed since
 		}
-		p.watch.answered(s.at)
-		if s.at.After(p.testedAt) {
+		p.watch.answered(s.at, m.timers.Hold/watchPolls)
+		if !s.at.Before(p.testedAt) {
 			p.tested(s.at, true)
 		}
 		if !best.pair.IsValid() || s.pair == m.gladly() {

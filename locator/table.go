@@ -125,11 +125,14 @@ func (t *Table) Interface(addr netip.Addr) uint32 { return t.entries[addr].Fact.
 // Entry returns what is known of addr, the zero Entry for nothing.
 func (t *Table) Entry(addr netip.Addr) Entry { return t.entries[addr] }
 
-// InterfaceNames returns the names of all interfaces that have addresses, in order.
+// InterfaceNames returns the names of all interfaces that have addresses which are
+// available, in order.
 func (t *Table) InterfaceNames() []string {
 	var names []string
 	for _, e := range t.entries {
-		names = append(names, e.Fact.Name)
+		if e.State != none {
+			names = append(names, e.Fact.Name)
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -67,7 +67,7 @@ func (a *announcement) appendIfDue(c *Context, frames []byte) []byte {
 	a.resendAt = c.now.Add(a.wait)
 	a.wait = min(2*a.wait, announceLast)
 	a.reportDelay = c.machine.ReportDelay()
-	return wire.Policy{ReportDelay: a.reportDelay}.AppendTo(a.set(c).AppendTo(frames))
+	return wire.Policy{ReportDelay: a.reportDelay, Wishes: c.machine.Wishes()}.AppendTo(a.set(c).AppendTo(frames))
 }
 
 // tellReportDelay tells the peer when this end begins to report sooner or later,

@@ -288,6 +288,8 @@ func (c *Context) Switch(now time.Time, p locator.Pair, acts []Action) []Action 
 func (c *Context) Auto(now time.Time, acts []Action) []Action {
 	c.enter(now, acts)
 	c.machine.Auto()
+	c.announce.change()
+	c.announceIfDue()
 	return c.leave()
 }
 

@@ -103,6 +103,9 @@ func (c *Context) handleLinkFrame(p locator.Pair, typ wire.FrameType, body []byt
 		}
 		if c.newestSet {
 			c.machine.SetPeerReport(f.ReportDelay)
+			if !f.Wishes {
+				c.machine.WishOver()
+			}
 		}
 	}
 	return nil // others: skipped by their length

@@ -56,7 +56,7 @@
 //	7  Addresses   family 1, source: port 2, address 4 or 16, destination: likewise
 //	8  Echo        id 8, after 4
 //	9  EchoReply   id 8
-//	10 Policy      report delay 4
+//	10 Policy      report delay 4, flags 1
 //
 // Durations travel as whole microseconds in 32 bits, saturating.
 //

@@ -162,8 +162,14 @@ var frames = []struct {
 		1, 2, 3, 4, 5, 6, 7, 8, // id
 	}},
 	{"policy", wire.FramePolicy, wire.Policy{ReportDelay: 25 * time.Millisecond}, []byte{
-		10, 0, 4, // type, length
+		10, 0, 5, // type, length
 		0, 0, 0x61, 0xa8, // report delay, µs
+		0, // flags
+	}},
+	{"policy", wire.FramePolicy, wire.Policy{Wishes: true}, []byte{
+		10, 0, 5, // type, length
+		0, 0, 0, 0, // report delay, µs
+		1, // flags: wishes
 	}},
 }
 

@@ -49,7 +49,7 @@ func TestOperate(t *testing.T) {
 	a.wants(t, exitOK, `(?m)^  `+a.host.Addr6(1).String()+`/64 +`+two+` +operational +100 +drained `, "addr")
 	b.wants(t, exitOK, `(?m)^  `+a.host.Addr6(1).String()+` +announced +100 +deprecated `, "addr")
 	a.wants(t, exitOK, `^`+two+` may be used again\n$`, "drain", two, "--undo")
-	a.wants(t, exitRuntime, `^multi6: no interface "wwan0" has an address; there is .*`+one+`, `+two, "drain", "wwan0")
+	a.wants(t, exitRuntime, `^multi6: no interface "wwan0" has a locator; there is .*`+one+`, `+two, "drain", "wwan0")
 	a.wants(t, exitRuntime, `^multi6: there is no peer "c"; there is b\n$`, "switch", "c", "--auto")
 	a.wants(t, exitRuntime, `^multi6: no pair of peer b matches from "wwan0"; 'multi6 pairs' lists them\n$`, "switch", "b", "--from", "wwan0")
 }

@@ -232,7 +232,7 @@ func (n *Node) drain(r DrainRequest) error {
 	case at >= 0:
 		return nil
 	case !slices.Contains(names, r.Interface):
-		return badRequest("no interface %q has an address; there is %s", r.Interface, strings.Join(names, ", "))
+		return badRequest("no interface %q has a locator; there is %s", r.Interface, strings.Join(names, ", "))
 	default:
 		n.drained = append(n.drained, r.Interface)
 	}

@@ -240,6 +240,11 @@ func TestSwitch(t *testing.T) {
 		if err != nil || res.Switched || !w.a.uses(2) {
 			t.Errorf("to a dead uplink: %+v, %v", res, err)
 		}
+		w.a.host.EditInterface(sim.Uplink(1), func(out, in *sim.Link) { out.Blocked, in.Blocked = false, false })
+		if res, err = w.a.Switch(t.Context(), node.SwitchRequest{Peer: "b", Auto: true}); err != nil || !res.Switched {
+			t.Errorf("auto: %+v, %v", res, err)
+		}
+		until(t, time.Minute, client, "both ends to choose for themselves", func() bool { return w.a.uses(1) && w.b.uses(1) })
 		for _, bad := range []node.SwitchRequest{{Peer: "c"}, {Peer: "b", Local: "nic"}, {Peer: "b", Remote: "192.0.2.1"}} {
 			if _, err := w.a.Switch(t.Context(), bad); err == nil {
 				t.Errorf("%+v is accepted", bad)
