@@ -60,29 +60,32 @@ func TestRouteGoesWithInterface(t *testing.T) {
 	})
 }
 
-// Several default routes: IPv4 takes the best of the named interface, IPv6 the
-// best of all. Among equals both heed the interface.
+// Several default routes: each interface has its own, however good those of
+// others are.
 func TestRouteMetric(t *testing.T) {
 	inBoth(t, func(t *testing.T, l *lab, f family) {
 		first, second := l.route("up0", f.all, f.gw0), l.route("up1", f.all, f.gw1)
 		first.Priority, second.Priority = 100, 200
 		l.must(l.near.RouteAdd(first))
-		l.must(l.near.RouteAdd(second))
-		v4 := f.number == netlink.FAMILY_V4
 		l.untilRoutable(f.own0, "up0", f.remote, true)
-		l.untilRoutable(f.own1, "up1", f.remote, v4)
+		l.untilRoutable(f.own1, "up1", f.remote, false)
+		l.must(l.near.RouteAdd(second))
+		l.untilRoutable(f.own1, "up1", f.remote, true)
 		// The metric of the first changes: first there is a third, then no first.
 		third := l.route("up0", f.all, f.gw0)
 		third.Priority = 300
 		l.must(l.near.RouteAdd(third))
 		l.must(l.near.RouteDel(first))
 		l.untilRoutable(f.own1, "up1", f.remote, true)
-		l.untilRoutable(f.own0, "up0", f.remote, v4)
+		l.untilRoutable(f.own0, "up0", f.remote, true)
+		l.must(l.near.RouteDel(third))
+		l.untilRoutable(f.own0, "up0", f.remote, false)
+		l.untilRoutable(f.own1, "up1", f.remote, true)
 	})
 }
 
-// The answer for IPv6 is how packets go: by the better route, though they name
-// the other interface.
+// Why the underlay does not leave it at IPV6_PKTINFO: by one socket for all,
+// IPv6 packets go by the better route, though they name the other interface.
 func TestSendingHeedsTheBetterRoute(t *testing.T) {
 	f := bothFamilies[1]
 	l := newLab(t)
@@ -95,15 +98,15 @@ func TestSendingHeedsTheBetterRoute(t *testing.T) {
 		l.must(l.near.RouteAdd(r))
 	}
 	l.add(l.far, "up1", f.remote+"/128", unix.IFA_F_NODAD)
-	l.run()
-	l.untilRoutable(f.own1, "up1", f.remote, false)
 	if got := l.arrivesBy(f.own1, "up1", f.remote); got != "up0" {
 		t.Errorf("sent by up1, arrived by %s", got)
+	}
+	if got := l.talk().arrivesBy(f.own1, "up1", f.remote); got != "up1" {
+		t.Errorf("sent by up1 through the underlay, arrived by %q", got)
 	}
 	r := l.route("up0", f.all, f.gw0)
 	r.Priority = 100
 	l.must(l.near.RouteDel(r))
-	l.untilRoutable(f.own1, "up1", f.remote, true)
 	if got := l.arrivesBy(f.own1, "up1", f.remote); got != "up1" {
 		t.Errorf("sent by up1, arrived by %s", got)
 	}
@@ -122,6 +125,8 @@ func TestRouteEqualMetric(t *testing.T) {
 	})
 }
 
+// Routes that lead nowhere are of all interfaces for IPv4, and of none for IPv6:
+// there a worse route by the named one is taken.
 func TestRouteNowhere(t *testing.T) {
 	inBoth(t, func(t *testing.T, l *lab, f family) {
 		l.must(l.near.RouteAdd(l.route("up0", f.all, f.gw0)))
@@ -129,8 +134,11 @@ func TestRouteNowhere(t *testing.T) {
 		for _, kind := range []int{unix.RTN_BLACKHOLE, unix.RTN_UNREACHABLE, unix.RTN_PROHIBIT} {
 			r := l.route("up0", f.net, "")
 			r.LinkIndex, r.Type = 0, kind
+			l.quiet()
 			l.must(l.near.RouteAdd(r))
-			l.untilRoutable(f.own0, "up0", f.remote, false)
+			<-l.watcher.RouteNews()
+			l.untilRoutable(f.own0, "up0", f.remote, f.number == netlink.FAMILY_V6)
+			l.untilRoutable(f.own1, "up1", f.remote, false)
 			l.must(l.near.RouteDel(r))
 			l.untilRoutable(f.own0, "up0", f.remote, true)
 		}
@@ -147,12 +155,7 @@ func TestRouteByRule(t *testing.T) {
 		l.untilRoutable(f.own0, "up0", f.remote, true)
 		l.untilRoutable(f.own1, "up1", f.remote, false)
 
-		rule := netlink.NewRule()
-		rule.Family, rule.Table, rule.Priority = f.number, 100, 1000
-		rule.Src = &net.IPNet{IP: net.ParseIP(f.own1), Mask: net.CIDRMask(128, 128)}
-		if f.number == netlink.FAMILY_V4 {
-			rule.Src = &net.IPNet{IP: net.ParseIP(f.own1).To4(), Mask: net.CIDRMask(32, 32)}
-		}
+		rule := f.ruleFrom(f.own1)
 		l.quiet()
 		l.must(l.near.RuleAdd(rule))
 		l.untilRoutable(f.own1, "up1", f.remote, true)

@@ -2,6 +2,7 @@ package netwatch
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -43,21 +44,28 @@ type routing struct {
 	// not kept.
 	age uint64
 
-	// asking guards handle, which is nil after close.
+	// asking guards handle, which is nil after close, and prober, which is also
+	// nil without IPv6.
 	asking sync.Mutex
 	handle *netlink.Handle
+	prober *prober
 }
 
 // errClosed is why a closed routing does not know.
 var errClosed = errors.New("netwatch: closed")
 
-// openRouting opens its socket in the calling thread's namespace.
+// openRouting opens its sockets in the calling thread's namespace.
 func openRouting(log *slog.Logger) (*routing, error) {
 	handle, err := openHandle(askTimeout)
 	if err != nil {
 		return nil, err
 	}
-	r := &routing{log: log, handle: handle, answers: make(map[question]bool)}
+	prober, err := openProber()
+	if err != nil {
+		handle.Close()
+		return nil, fmt.Errorf("netwatch: cannot ask for IPv6 routes: %w", err)
+	}
+	r := &routing{log: log, handle: handle, prober: prober, answers: make(map[question]bool)}
 	r.ask = r.askKernel
 	return r, nil
 }
@@ -69,6 +77,10 @@ func (r *routing) close() {
 		r.handle.Close()
 		r.handle = nil
 	}
+	if r.prober != nil {
+		r.prober.close()
+		r.prober = nil
+	}
 }
 
 // forget makes every question be asked anew.
@@ -79,11 +91,11 @@ func (r *routing) forget() {
 	r.age++
 }
 
-// Routable reports whether the kernel has a route from l's address by l's
-// interface to remote, as it looks for one for a packet that names both
-// (IP_PKTINFO, IPV6_PKTINFO). It is true if the kernel could not be asked: then
-// evidence has to show. Any goroutine may call it, also before Run and after
-// Close. Answers are kept until RouteNews rings.
+// Routable reports whether a datagram that names l's address and interface
+// (underlay.Message) has a route to remote by that interface, in whatever table
+// the rules lead to; better routes by others do not count. It is true if the
+// kernel could not be asked: then evidence has to show. Any goroutine may call
+// it, also before Run and after Close. Answers are kept until RouteNews rings.
 func (w *Watcher) Routable(l locator.Local, remote netip.Addr) bool {
 	return w.routing.routable(question{l.Addr, int(l.Interface), remote})
 }
@@ -115,23 +127,29 @@ func (r *routing) routable(q question) bool {
 	return ok
 }
 
-// askKernel sends one RTM_GETROUTE.
-//
-// For IPv4 the kernel assumes that whatever has no route is on the link of the
-// interface that the sender names; only if asked for the entry that matched
-// (RTM_F_FIB_MATCH) does it say that there was none. For IPv6 it takes the named
-// interface as a wish. If its route leads elsewhere, so would our packets, and
-// the answer is no.
+// askKernel asks for what the family's sockets heed.
 func (r *routing) askKernel(q question) (bool, error) {
 	r.asking.Lock()
 	defer r.asking.Unlock()
-	if r.handle == nil {
+	switch {
+	case r.handle == nil:
 		return false, errClosed
+	case q.remote.Is4():
+		return r.askNetlink(q)
+	case r.prober == nil:
+		return false, nil // The host has no IPv6.
 	}
+	return r.prober.ask(q)
+}
+
+// askNetlink sends one RTM_GETROUTE, for IPv4. The kernel heeds the interface,
+// but assumes that whatever has no route is on its link; only if asked for the
+// entry that matched (RTM_F_FIB_MATCH) does it say that there was none.
+func (r *routing) askNetlink(q question) (bool, error) {
 	routes, err := r.handle.RouteGetWithOptions(q.remote.AsSlice(), &netlink.RouteGetOptions{
 		SrcAddr:  q.local.AsSlice(),
 		OifIndex: q.index,
-		FIBMatch: q.remote.Is4(),
+		FIBMatch: true,
 	})
 	if err != nil {
 		if saysNoRoute(err) {
@@ -139,7 +157,7 @@ func (r *routing) askKernel(q question) (bool, error) {
 		}
 		return false, err
 	}
-	return len(routes) > 0 && leadsBy(routes[0], q), nil
+	return len(routes) > 0 && leadsOn(routes[0]), nil
 }
 
 // saysNoRoute tells errors that are answers from those that are trouble.
@@ -158,16 +176,9 @@ func saysNoRoute(err error) bool {
 	return false
 }
 
-// leadsBy reports whether a packet takes route by the interface of q, or stays
-// on this host.
-func leadsBy(route netlink.Route, q question) bool {
-	switch route.Type {
-	case unix.RTN_LOCAL:
-		return true
-	case unix.RTN_UNICAST:
-		// For IPv4 only an entry of the named interface matches; one of several
-		// hops does not say which it is.
-		return q.remote.Is4() || route.LinkIndex == q.index
-	}
-	return false // such as broadcast
+// leadsOn reports whether a packet that takes route leaves, or stays on this
+// host. Which interface it leaves by need not be looked at: only entries of the
+// named one match, and one of several hops does not say which it is.
+func leadsOn(route netlink.Route) bool {
+	return route.Type == unix.RTN_UNICAST || route.Type == unix.RTN_LOCAL // not such as broadcast
 }

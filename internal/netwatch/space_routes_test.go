@@ -79,6 +79,17 @@ var bothFamilies = []family{
 		"2001:db8:ffff::1", "2001:db8:ffff::/48", "::/0", "2001:db8:0::7", "2001:db8:1::7", netlink.FAMILY_V6},
 }
 
+// ruleFrom returns the rule that what comes from address goes by table 100.
+func (f family) ruleFrom(address string) *netlink.Rule {
+	rule := netlink.NewRule()
+	rule.Family, rule.Table, rule.Priority = f.number, 100, 1000
+	rule.Src = &net.IPNet{IP: net.ParseIP(address), Mask: net.CIDRMask(128, 128)}
+	if f.number == netlink.FAMILY_V4 {
+		rule.Src = &net.IPNet{IP: net.ParseIP(address).To4(), Mask: net.CIDRMask(32, 32)}
+	}
+	return rule
+}
+
 // inBoth runs test in both families, in a lab with up0 and up1, each with its
 // address and a running Watcher.
 func inBoth(t *testing.T, test func(t *testing.T, l *lab, f family)) {
@@ -100,8 +111,8 @@ func inBoth(t *testing.T, test func(t *testing.T, l *lab, f family)) {
 	}
 }
 
-// arrivesBy sends a datagram as the daemon does and returns the name of the
-// interface of far that it came in by.
+// arrivesBy sends an IPv6 datagram by a socket that is bound to no interface, and
+// returns the name of the interface of far that it came in by.
 func (l *lab) arrivesBy(address, name, remote string) string {
 	l.t.Helper()
 	var in, out *net.UDPConn
