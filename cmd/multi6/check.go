@@ -55,7 +55,7 @@ func summary(c *config.Config) string {
 		fmt.Fprintf(&b, "  failback after %s\n", c.Failback)
 	}
 	if c.ProbeBudget != config.DefaultProbeBudget {
-		fmt.Fprintf(&b, "  probe budget %s a day on each metered interface\n", config.Bytes(c.ProbeBudget))
+		fmt.Fprintf(&b, "  probe budget %s a day over metered locators\n", config.Bytes(c.ProbeBudget))
 	}
 	for _, p := range c.Peers {
 		switch p.Keepalive {

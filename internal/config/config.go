@@ -66,7 +66,7 @@ type Config struct {
 	// traffic moves back to it; zero: never.
 	Failback time.Duration
 	// ProbeBudget is how many bytes a day tests, keepalives and the like may take
-	// on each metered interface; zero: none beyond need.
+	// over metered locators; zero: none beyond need.
 	ProbeBudget int64
 	// Peers are in the order of the file. Names and public keys are unique.
 	Peers []Peer
