@@ -111,6 +111,9 @@ func (c *Context) setPrimary(a detect.SetPrimary) {
 	c.outageSince = c.lostSince()
 	c.term, c.second, c.untrusted = nil, locator.Pair{}, locator.Pair{}
 	if a.To.IsValid() {
+		if c.last.IsValid() && c.last != a.To {
+			c.markUntil = c.since(c.now) + markFor(c.machine.RTT())
+		}
 		c.last = a.To
 		c.newTerm()
 		c.keepalive.failures = 0

@@ -79,6 +79,9 @@ func (o *sealer) add(now time.Duration, buf []byte, from, to int) {
 // one.
 func (o *sealer) seal(now time.Duration, p *peer, path *shim.Path, buf []byte, from, to int) {
 	pkt := buf[from:to]
+	if now < path.MarkUntil && shim.MarkCE(pkt) {
+		p.counters.marked.Add(1)
+	}
 	o.hold(p)
 	path.Term.Sent(now, &p.context.Marks, path.Session, pkt)
 	p.ring.Push(now, pkt, false)

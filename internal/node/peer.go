@@ -49,4 +49,5 @@ type counters struct {
 	inPackets, inBytes    atomic.Uint64
 	outControl, inControl atomic.Uint64
 	waited, resent        atomic.Uint64
+	marked                atomic.Uint64
 }

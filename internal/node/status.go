@@ -121,14 +121,16 @@ type PairStatus struct {
 
 // Counters count what passed between the node and a peer.
 type Counters struct {
-	OutPackets  uint64 `json:"out_packets"`
-	OutBytes    uint64 `json:"out_bytes"`
-	InPackets   uint64 `json:"in_packets"`
-	InBytes     uint64 `json:"in_bytes"`
-	OutControl  uint64 `json:"out_control"`
-	InControl   uint64 `json:"in_control"`
-	Waited      uint64 `json:"waited"`
-	Resent      uint64 `json:"resent"`
+	OutPackets uint64 `json:"out_packets"`
+	OutBytes   uint64 `json:"out_bytes"`
+	InPackets  uint64 `json:"in_packets"`
+	InBytes    uint64 `json:"in_bytes"`
+	OutControl uint64 `json:"out_control"`
+	InControl  uint64 `json:"in_control"`
+	Waited     uint64 `json:"waited"`
+	Resent     uint64 `json:"resent"`
+	// Marked counts packets that told their transport of a switch (ECN).
+	Marked      uint64 `json:"marked"`
 	Suspicions  uint64 `json:"suspicions"`
 	FalseAlarms uint64 `json:"false_alarms"`
 	Switches    uint64 `json:"switches"`
@@ -218,6 +220,7 @@ func (p *peer) countersOf(s detect.Stats) Counters {
 		InPackets: p.counters.inPackets.Load(), InBytes: p.counters.inBytes.Load(),
 		OutControl: p.counters.outControl.Load(), InControl: p.counters.inControl.Load(),
 		Waited: p.counters.waited.Load(), Resent: p.counters.resent.Load(),
+		Marked:     p.counters.marked.Load(),
 		Suspicions: s.Suspicions, FalseAlarms: s.FalseAlarms,
 		Switches: s.Switches, Outages: s.Outages, LateWakes: s.LateWakes,
 	}
