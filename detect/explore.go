@@ -60,7 +60,8 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	*x = exploration{cause: cause, startedAt: now, failed: x.failed, sentAt: x.sentAt}
 	x.doubt = doubt && m.primary.IsValid()
 	x.carries = cause == Timer || cause == ICMP || cause == PeerPoll || cause == DeletePair
-	if cause == PolicyChange {
+	m.trial.stop()
+	if cause.policy() {
 		x.failed = failure{}
 	}
 	m.clearTried()
@@ -198,7 +199,7 @@ func (m *Machine) sendTest(now time.Time, k locator.Pair, acts []Action) []Actio
 	x.testing, x.sentAt = k, now
 	x.deadline = now.Add(m.pollTimer(k))
 	// Who only wishes another pair does not ask the peer to look for one.
-	poll := m.poll(now, k, true, x.cause != PolicyChange)
+	poll := m.poll(now, k, true, !x.cause.policy())
 	poll.Round, poll.Wish = x.round, k == m.wish
 	x.id = poll.ID
 	acts = append(acts, poll)

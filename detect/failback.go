@@ -188,8 +188,7 @@ func (m *Machine) holdOf(k locator.Pair) time.Duration {
 
 // left takes down how the primary has done, which is left for that cause.
 func (m *Machine) left(now time.Time, cause Event) {
-	switch cause {
-	case PolicyChange, Disconnect, Connect:
+	if cause.policy() || cause == Disconnect || cause == Connect {
 		return
 	}
 	r := m.records[m.primary]

@@ -214,7 +214,7 @@ func (m *Machine) testFail(now time.Time, acts []Action) []Action {
 // in doubt may yet answer.
 func (m *Machine) tryNext(now time.Time, e Event, acts []Action) []Action {
 	next := m.next(now)
-	if m.explore.cause == PolicyChange && m.stays(next) {
+	if m.explore.cause.policy() && m.stays(next) {
 		next = m.primary
 	}
 	if next.IsValid() {

@@ -496,6 +496,14 @@ var cells = []cell{
 		[]string{"no primary", "testing the first", "testing primary", "primary operational"}},
 	{PeerPoll, "that is an answer", func(h *harness) { h.hear("A2→B2", false) }, nil},
 	{Retry, "too early", func(h *harness) { h.wake() }, nil},
+	{Degraded, "one window", func(h *harness) {
+		h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, 100, 30, acts) })
+	}, nil},
+	{Degraded, "", func(h *harness) {
+		h.event(func(acts []Action) []Action {
+			return h.m.HandleLoss(h.now, 100, 30, h.m.HandleLoss(h.now, 100, 30, acts))
+		})
+	}, []string{"primary operational"}},
 	{Disconnect, "", (*harness).disconnect,
 		[]string{"no primary", "testing the first", "testing primary", "primary operational"}},
 }

@@ -45,6 +45,7 @@ type Machine struct {
 	// wish is what the peer is to be asked for as well, with the test of it.
 	wish    locator.Pair
 	records map[locator.Pair]record
+	trial   trial
 	// spent says that metered pairs are not to be tested without need.
 	spent bool
 
@@ -163,7 +164,7 @@ func (m *Machine) Deadline() time.Time {
 	d := earliest(m.lookAt, m.reportAt)
 	switch m.state {
 	case PrimaryOperational:
-		d = earliest(d, earliest(m.checkAt, m.watchAt))
+		d = earliest(d, earliest(m.trial.at, earliest(m.checkAt, m.watchAt)))
 	case TestingPrimary:
 		d = earliest(d, m.explore.next())
 	case NoPrimary:
@@ -220,6 +221,8 @@ func (m *Machine) HandleTimeout(now time.Time, acts []Action) []Action {
 	case m.state == PrimaryOperational && due(m.checkAt, now):
 		m.checkAt = time.Time{}
 		return m.suspect(now, Timer, acts)
+	case m.state == PrimaryOperational && due(m.trial.at, now):
+		return m.train(now, acts)
 	case m.state == PrimaryOperational && due(m.watchAt, now):
 		return m.look(now, acts)
 	case m.state == TestingPrimary:
@@ -252,7 +255,7 @@ func (m *Machine) use(now time.Time, p locator.Pair, r Reason, acts []Action) []
 		m.left(now, r.Cause)
 		m.pinned = locator.Pair{}
 	}
-	m.primarySince, m.cameBack = now, r.Cause == PolicyChange
+	m.primarySince, m.cameBack = now, r.Cause.policy()
 	if p.IsValid() {
 		if m.last.IsValid() && m.last != p {
 			m.stats.Switches++

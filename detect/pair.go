@@ -29,6 +29,9 @@ type pair struct {
 	// rtt is the round-trip time as upper layers see it, delayed acknowledgements
 	// and all; pollRTT as Polls do.
 	rtt, pollRTT rtt
+	// loss is the share of packets last known to be lost, as of lossAt.
+	loss   float64
+	lossAt time.Time
 	// watch is for a pair that is better liked than the primary.
 	watch watch
 }
@@ -129,6 +132,9 @@ type PairStatus struct {
 	At     time.Time
 	// RTT and Variation are zero while unknown.
 	RTT, Variation time.Duration
+	// Loss is the share of packets lost, from 0 to 1, as of LossAt; zero: not known.
+	Loss   float64
+	LossAt time.Time
 	// Class counts from 0, the best liked.
 	Class int
 	// WorksSince is, of a pair better liked than the primary, since when it has
@@ -147,7 +153,7 @@ func (m *Machine) Pairs() []PairStatus {
 		s := PairStatus{
 			Pair: k, Primary: k == m.primary, Result: "untested", At: p.testedAt,
 			RTT: p.rtt.smoothed, Variation: p.rtt.variation, InboundAt: p.inboundAt,
-			Class: p.class, Hold: m.holdOf(k),
+			Class: p.class, Hold: m.holdOf(k), Loss: p.loss, LossAt: p.lossAt,
 		}
 		if q := m.pairs[m.primary]; q != nil && p.class < q.class {
 			s.WorksSince = p.watch.okSince

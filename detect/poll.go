@@ -28,6 +28,8 @@ type sentPoll struct {
 	id   uint64
 	pair locator.Pair
 	at   time.Time
+	// train says that it is one of a train (degraded.go).
+	train bool
 }
 
 type heardPoll struct {
@@ -94,7 +96,7 @@ func (p *polls) okList(now time.Time) []Heard {
 // poll makes a Poll on k and remembers it.
 func (m *Machine) poll(now time.Time, k locator.Pair, answer, move bool) SendPoll {
 	id := m.random()
-	m.polls.send(sentPoll{id, k, now})
+	m.polls.send(sentPoll{id: id, pair: k, at: now})
 	return SendPoll{Pair: k, ID: id, Answer: answer, Move: move, OK: m.polls.okList(now)}
 }
 
@@ -155,6 +157,9 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if !p.rtt.known() {
 			p.rtt = p.pollRTT // until upper layers say more
 		}
+		if s.train && s.pair == m.trial.pair {
+			m.trial.answered++
+		}
 		acts = append(acts, Answered{Pair: s.pair, RTT: now.Sub(s.at) - h.Held})
 		if !m.current(s) {
 			continue // it may have failed since
@@ -184,7 +189,7 @@ func (m *Machine) gladly() locator.Pair {
 
 // wants reports whether a pair is under test that is to replace a primary which works.
 func (m *Machine) wants() bool {
-	return m.state == TestingPrimary && m.explore.cause == PolicyChange && m.explore.testing != m.primary
+	return m.state == TestingPrimary && m.explore.cause.policy() && m.explore.testing != m.primary
 }
 
 // current reports whether the answer to s bears on what is being explored now.

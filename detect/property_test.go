@@ -178,7 +178,12 @@ func TestMachineProperties(t *testing.T) {
 			"switch": func(t *rapid.T) { h.switchTo(pair.Draw(t, "pair")); note() },
 			"auto":   func(*rapid.T) { h.m.Auto() },
 			"wish":   func(t *rapid.T) { h.wish(pair.Draw(t, "pair")); note() },
-			"spent":  func(t *rapid.T) { h.m.SetSpent(rapid.Bool().Draw(t, "spent")) },
+			"loss": func(t *rapid.T) {
+				lost := rapid.Uint64Range(0, 100).Draw(t, "lost")
+				h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, 100, lost, acts) })
+				note()
+			},
+			"spent": func(t *rapid.T) { h.m.SetSpent(rapid.Bool().Draw(t, "spent")) },
 			"move": func(t *rapid.T) {
 				p := pairOf(pair.Draw(t, "pair"))
 				h.event(func(acts []Action) []Action { return h.m.HandleMove(h.now, p, acts) })

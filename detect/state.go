@@ -56,6 +56,9 @@ const (
 	PeerPoll
 	// Retry: the back-off of NO PRIMARY is over (extension, §5.3).
 	Retry
+	// Degraded: the primary loses much, and another pair does not: a Policy change
+	// that nobody asked for (extension, §3.3).
+	Degraded
 	// Disconnect: the state shared with the peer is gone, so that the next
 	// packet connects anew (extension).
 	Disconnect
@@ -64,8 +67,11 @@ const (
 var eventNames = [...]string{
 	Connect: "connect", TestOK: "test ok", TestFail: "test fail", ULPFeedback: "ulp feedback",
 	ICMP: "icmp", Timer: "timer", AddPair: "add pair", DeletePair: "delete pair",
-	PolicyChange: "policy change", PeerPoll: "peer poll", Retry: "retry", Disconnect: "disconnect",
+	PolicyChange: "policy change", PeerPoll: "peer poll", Retry: "retry", Degraded: "degraded", Disconnect: "disconnect",
 }
+
+// policy reports whether e asks for another pair although the primary works.
+func (e Event) policy() bool { return e == PolicyChange || e == Degraded }
 
 // String returns the draft's name of the event, in lower case.
 func (e Event) String() string {

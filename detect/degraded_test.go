@@ -1,0 +1,155 @@
+package detect
+
+import (
+	"testing"
+	"time"
+)
+
+// loses lets windows of 100 packets pass, one each two seconds, of which that share
+// is lost.
+func (h *harness) loses(share float64, windows int) {
+	h.t.Helper()
+	for range windows {
+		h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, 100, uint64(share*100), acts) })
+		if h.m.trial.pair.IsValid() {
+			return
+		}
+		h.after(2 * time.Second).demand()
+	}
+}
+
+// train lets the train that is under way go on to its end. It answers every Poll of
+// which answers says so.
+func (h *harness) train(answers func(n int) bool) (polls []SendPoll) {
+	h.t.Helper()
+	for n := 0; ; {
+		for _, a := range h.pending {
+			if p, ok := a.(SendPoll); ok && p.Answer && h.m.State() == PrimaryOperational {
+				polls = append(polls, p)
+				h.ignore()
+				if answers(n) {
+					h.after(5 * ms).answered(p)
+					h.ignore()
+				}
+				n++
+			}
+		}
+		if !h.m.trial.pair.IsValid() || h.m.State() != PrimaryOperational || len(polls) > 100 {
+			return polls
+		}
+		h.ignore().fire()
+	}
+}
+
+func always(int) bool { return true }
+func never(int) bool  { return false }
+
+// A primary that loses a third is left for a pair that loses nothing, which is shown
+// first.
+func TestDegradedPrimaryIsLeft(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A1→B2", "A2→B2")
+	h.loses(0.3, 3)
+	polls := h.train(always)
+	if len(polls) != trainLength || nameOf(polls[0].Pair) != "A2→B2" {
+		t.Fatalf("%d Polls, the first on %s", len(polls), nameOf(polls[0].Pair))
+	}
+	h.expect("primary operational, degraded: testing primary", "Send test A2→B2")
+	h.feedback(0) // the primary works, more or less
+	h.expect()
+	h.answered(h.last)
+	h.expect("use A2→B2 for A1→B1: degraded, then test ok", "testing primary, test ok: primary operational", "Reset timer")
+}
+
+// One lossy window proves nothing, nor does one that is too short, nor a little loss.
+func TestNotDegraded(t *testing.T) {
+	for name, windows := range map[string]func(h *harness){
+		"one window": func(h *harness) { h.loses(0.3, 1) },
+		"not in a row": func(h *harness) {
+			for range 50 {
+				h.loses(0.3, 1)
+				h.loses(0.01, 1)
+			}
+		},
+		"little loss": func(h *harness) { h.loses(0.09, 500) },
+		"short windows": func(h *harness) {
+			for range 50 {
+				h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, leastWindow-1, 20, acts) })
+			}
+		},
+		"pinned": func(h *harness) {
+			h.switchTo("A1→B1")
+			h.loses(0.3, 50)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := operationalOn(t, "A1→B1", "A2→B2")
+			windows(h)
+			h.expect()
+			h.wantState(PrimaryOperational, "A1→B1", "none")
+		})
+	}
+}
+
+// The primary stays if others are not clearly better; they are tried ever more
+// seldom.
+func TestDegradedWithoutBetterPair(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2", "A3→B3")
+	for i, answers := range []func(int) bool{never, func(n int) bool { return n%8 < 6 }} {
+		h.loses(0.3, 1000)
+		if polls := h.train(answers); len(polls) != 2*trainLength {
+			t.Errorf("trial %d: %d Polls, want two trains", i, len(polls))
+		}
+		h.wantState(PrimaryOperational, "A1→B1", "none")
+	}
+	began, trials := h.now, 0
+	for h.now.Sub(began) < time.Hour {
+		h.loses(0.3, 1000)
+		h.train(never)
+		trials++
+	}
+	if trials < 5 || trials > 12 {
+		t.Errorf("%d trials in an hour", trials)
+	}
+}
+
+// Suspicion ends a train: then it is another matter.
+func TestSuspicionEndsTrain(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	h.loses(0.3, 3)
+	h.ignore().after(time.Second).demand().hint("A1→B1")
+	if h.ignore(); h.m.trial.pair.IsValid() {
+		t.Error("the train goes on")
+	}
+	h.answered(h.last)
+	h.ignore().after(time.Minute)
+	h.wantState(PrimaryOperational, "A1→B1", "none")
+}
+
+// A pair that goes while it is on trial.
+func TestPairOnTrialGoes(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2", "A3→B3")
+	h.loses(0.3, 3)
+	if nameOf(h.m.trial.pair) != "A2→B2" {
+		t.Fatalf("%s is on trial", nameOf(h.m.trial.pair))
+	}
+	h.ignore().candidates("A1→B1", "A3→B3")
+	h.fire()
+	h.expect("Send test A3→B3")
+	h.train(always)
+	h.ignore().answered(h.last)
+	h.ignore().wantState(PrimaryOperational, "A3→B3", "none")
+}
+
+// A better-liked pair that was left for its losses has to work for longer.
+func TestDegradedPairIsDamped(t *testing.T) {
+	h := operationalOn(t, "A1→B1")
+	h.set(classesOf("A1→B1", "A2→B2"))
+	h.m.remember(pairOf("A2→B2"), record{})
+	h.loses(0.3, 3)
+	h.train(always)
+	h.ignore().answered(h.last)
+	h.ignore().busy(DefaultHold*3/2, all)
+	h.wantState(PrimaryOperational, "A2→B2", "none")
+	h.busy(DefaultHold*3/2, all)
+	h.wantState(PrimaryOperational, "A1→B1", "none")
+}
