@@ -125,14 +125,18 @@ func (l *lab) arrivesBy(address, name, remote string) string {
 	defer out.Close()
 	receiver := ipv6.NewPacketConn(in)
 	l.must(receiver.SetControlMessage(ipv6.FlagInterface, true))
-	l.must(receiver.SetReadDeadline(time.Now().Add(patience)))
 
 	local := l.local(address, name)
 	how := &ipv6.ControlMessage{Src: local.Addr.AsSlice(), IfIndex: int(local.Interface)}
-	_, err = ipv6.NewPacketConn(out).WriteTo([]byte("hello"), how, in.LocalAddr())
-	l.must(err)
-	_, got, _, err := receiver.ReadFrom(make([]byte, 64))
-	l.must(err)
+	var got *ipv6.ControlMessage
+	for end := time.Now().Add(patience); got == nil; {
+		_, err = ipv6.NewPacketConn(out).WriteTo([]byte("hello"), how, in.LocalAddr())
+		l.must(err)
+		l.must(receiver.SetReadDeadline(time.Now().Add(resend)))
+		if _, got, _, err = receiver.ReadFrom(make([]byte, 64)); err != nil && time.Now().After(end) {
+			l.t.Fatal(err)
+		}
+	}
 	link, err := l.far.LinkByIndex(got.IfIndex)
 	l.must(err)
 	return link.Attrs().Name

@@ -10,16 +10,28 @@ import (
 
 const port = 6110
 
+// resend is how often a datagram is sent again that does not come. The first may
+// be lost: a kernel makes a new address its own, and a link ready, a moment after
+// it was told to.
+const resend = 200 * time.Millisecond
+
 // A talk is of near and far, through the underlay.
 type talk struct {
 	l     *lab
 	near  *underlay.Conn
-	heard chan string // names of interfaces of far
+	count byte // of what is sent, not counting what is sent again
+	heard chan heard
+}
+
+// heard is what came to far.
+type heard struct {
+	number byte
+	by     string // name of its interface
 }
 
 func (l *lab) talk() *talk {
 	l.t.Helper()
-	k := &talk{l: l, heard: make(chan string, 100)}
+	k := &talk{l: l, heard: make(chan heard, 1000)}
 	var far *underlay.Conn
 	var err error
 	l.inNear(func() { k.near, err = underlay.Listen(port) })
@@ -49,7 +61,7 @@ func (k *talk) listen(r *underlay.Receiver) {
 			k.l.t.Error(err)
 			return
 		}
-		k.heard <- link.Attrs().Name
+		k.heard <- heard{msgs[0].Buf[0], link.Attrs().Name}
 	}
 }
 
@@ -58,17 +70,33 @@ func (k *talk) listen(r *underlay.Receiver) {
 func (k *talk) arrivesBy(address, name, remote string) string {
 	k.l.t.Helper()
 	local := k.l.local(address, name)
-	if _, err := k.near.Send([]underlay.Message{{
-		Buf: []byte("hello"), Local: local.Addr, Interface: local.Interface,
-		Remote: netip.AddrPortFrom(netip.MustParseAddr(remote), port),
-	}}); err != nil {
-		return ""
+	k.count++
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if _, err := k.near.Send([]underlay.Message{{
+			Buf: []byte{k.count}, Local: local.Addr, Interface: local.Interface,
+			Remote: netip.AddrPortFrom(netip.MustParseAddr(remote), port),
+		}}); err != nil {
+			return ""
+		}
+		if by := k.hears(k.count); by != "" {
+			return by
+		}
 	}
-	select {
-	case by := <-k.heard:
-		return by
-	case <-time.After(patience):
-		k.l.t.Fatalf("sent from %s by %s, nothing came", address, name)
-		return ""
+	k.l.t.Fatalf("sent from %s by %s, nothing came", address, name)
+	return ""
+}
+
+// hears returns what datagram number comes by, empty if it does not come soon.
+func (k *talk) hears(number byte) string {
+	soon := time.After(resend)
+	for {
+		select {
+		case h := <-k.heard:
+			if h.number == number {
+				return h.by
+			}
+		case <-soon:
+			return ""
+		}
 	}
 }

@@ -4,7 +4,8 @@
 // A Conn has one socket for each address family, bound to one port on all
 // addresses; IPV6_PKTINFO and IP_PKTINFO (RFC 3542 §6) choose source and
 // interface for each datagram, so that several default routes can be used side
-// by side. Runs of equally long datagrams over one pair leave in one system call
+// by side, whatever their metrics: IPv6 needs a socket bound to each interface
+// for that (exits). Runs of equally long datagrams over one pair leave in one system call
 // and one pass through the stack (UDP_SEGMENT), and arrive so (UDP_GRO), where
 // the kernel can.
 package underlay
