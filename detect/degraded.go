@@ -14,10 +14,11 @@ import (
 
 const (
 	// leastWindow is how many packets a window must have to say something of loss.
-	leastWindow = 32
+	leastWindow = 100
 	// lossyShare is the loss at which a window is lossy, and lossyWindows how many in
-	// a row make the primary degraded.
-	lossyShare   = 0.1
+	// a row make the primary degraded. By chance that happens on a path that loses 5 %
+	// once in a hundred million windows.
+	lossyShare   = 0.15
 	lossyWindows = 2
 	// betterBy is by how much, at least, another pair must lose less.
 	betterBy = 0.1

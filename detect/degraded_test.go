@@ -70,7 +70,7 @@ func TestNotDegraded(t *testing.T) {
 				h.loses(0.01, 1)
 			}
 		},
-		"little loss": func(h *harness) { h.loses(0.09, 500) },
+		"little loss": func(h *harness) { h.loses(0.14, 500) },
 		"short windows": func(h *harness) {
 			for range 50 {
 				h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, leastWindow-1, 20, acts) })

@@ -78,9 +78,11 @@ type Context struct {
 	opened, stamped uint64
 	rekeyAt         time.Time
 
-	announce  announcement
-	keepalive keepalive
-	echoes    []echo
+	announce announcement
+	// reportedAt is when the last Report was sent.
+	reportedAt time.Time
+	keepalive  keepalive
+	echoes     []echo
 	// newestSet says that the datagram being taken in has the peer's newest
 	// LocatorSet.
 	newestSet bool
@@ -151,6 +153,7 @@ func (c *Context) collect() {
 	c.feedBack()
 	if active {
 		c.keepalive.passed(c.now)
+		c.reportQuality()
 		// The loop may have been awake all the time since there was no session.
 		c.perform(c.machine.Connect(c.now, c.last, nil))
 		c.rekeyIfStale()

@@ -127,6 +127,7 @@ func (c *Context) handleReport(f wire.Report) {
 		if s.remote != f.Tag {
 			continue
 		}
+		c.measure(s, f)
 		news := f.Largest >= s.confirmed && f.Largest < s.next.Load()
 		inTerm := t != nil && (s == t.session && f.Largest >= t.first || s.adoptedAt.After(t.startedAt))
 		if !news {

@@ -78,6 +78,9 @@ func (c *Context) duplicate(p locator.Pair) {
 	case !p.IsValid():
 	case c.remotes.trusted(p.Remote):
 		c.second = p
+		for _, s := range c.sessions.all {
+			s.losses = lossWindow{} // packets go over two pairs
+		}
 		c.resend(p, resendFirst)
 	default:
 		c.untrusted = p
@@ -163,6 +166,7 @@ func wirePoll(a detect.SendPoll) wire.Poll {
 // sendReport tells the peer what came in each session.
 func (c *Context) sendReport(p locator.Pair) {
 	now := c.since(c.now)
+	c.reportedAt = c.now
 	var frames []byte
 	for _, s := range c.sessions.all {
 		if r, ok := s.report(now); ok && r.Received != s.reported {

@@ -1,0 +1,89 @@
+package shim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/locator"
+)
+
+// lossy makes a fate in which datagrams over p, from its local end, are lost by that
+// share.
+func lossy(w *world, p locator.Pair, share float64) func(*flight) []time.Duration {
+	n := 0
+	return func(f *flight) []time.Duration {
+		if f.between(p.Local, p.Remote.Addr()) {
+			// A permutation of 0 to 96: no period of TCP or of ours is in step with it.
+			if n++; float64(n*37%97) < share*97 {
+				return nil
+			}
+		}
+		return []time.Duration{oneWay}
+	}
+}
+
+// A lossy primary is left for a pair that is not; a little loss is no reason.
+func TestLossIsMeasured(t *testing.T) {
+	for _, c := range []struct {
+		share float64
+		moves bool
+	}{{0, false}, {0.05, false}, {0.3, true}} {
+		t.Run(fmt.Sprint(c.share), func(t *testing.T) {
+			w := newWorld(t, setup{timers: detect.Gentle}) // no suspicion, just loss
+			w.open()
+			was := w.a.path.Pair
+			w.fate = lossy(w, was, c.share)
+			for range 60 * 100 {
+				w.a.send(w.a.udp("x"))
+				w.run(10 * time.Millisecond)
+				if w.a.path != nil && w.a.path.Pair != was {
+					break
+				}
+			}
+			got := w.a.c.Status(w.now)
+			moved := got.Primary != was
+			if moved != c.moves {
+				t.Errorf("moved: %v, %v after %v", moved, w, w.now.Sub(start))
+			}
+			if moved && (w.now.Sub(start) > 20*time.Second || got.Stats.Outages != 0) {
+				t.Errorf("moved after %v with %d outages", w.now.Sub(start), got.Stats.Outages)
+			}
+			for _, p := range got.Pairs {
+				if p.Pair == was && !moved && (p.Loss < c.share-0.03 || p.Loss > c.share+0.03) {
+					t.Errorf("measured loss %v, want %v", p.Loss, c.share)
+				}
+			}
+		})
+	}
+}
+
+// TCP alone asks for no Reports, but for one each two seconds while it is busy.
+func TestQualityReportsAreRare(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.run(time.Second)
+	w.a.sent, w.b.sent = nil, nil
+	seq := uint32(1)
+	data := 0
+	for range 20 * 100 {
+		w.a.send(w.a.tcp(tcp{seq: seq, flags: ack, length: 100}))
+		seq += 100
+		w.run(5 * time.Millisecond)
+		w.b.send(w.b.tcp(tcp{sport: 2000, dport: 1000, ack: seq, flags: ack}))
+		w.run(5 * time.Millisecond)
+		data++
+	}
+	for _, h := range []*host{w.a, w.b} {
+		if n := len(h.sent) - data; n < 8 || n > 12 {
+			t.Errorf("%s sent %d control datagrams in 20 s", h.name, n)
+		}
+	}
+	w.run(time.Minute)
+	w.a.sent, w.b.sent = nil, nil
+	w.run(time.Hour)
+	if n := len(w.a.sent) + len(w.b.sent); n != 0 {
+		t.Errorf("%d datagrams in an idle hour", n)
+	}
+}
