@@ -54,7 +54,7 @@ func roaming() node.Status {
 				{Pair: six, Result: "failed", AgeMillis: 812, HeardMillis: 95, Rank: 2, Class: 1, Why: "lower preference: 100 < 150", Interface: "eth0", MTU: 1500},
 				{Pair: dear, Primary: true, Result: "ok", AgeMillis: 36, HeardMillis: 4100, RTTMillis: 48, Rank: 3, Class: 2, Why: "metered", Interface: "wwan0", MTU: 1280, Metered: true},
 				// Of one class with the primary: how long it works is of no consequence.
-				{Pair: node.Pair{Local: "fe80::1", Remote: "[fe80::2]:6110"}, Result: "untested", Rank: 4, Class: 2, Why: "ambiguous link-local address", WorksMillis: 99_000, HoldMillis: 10_000},
+				{Pair: node.Pair{Local: "fe80::1", Remote: "[fe80::2]:6110"}, Result: "untested", Rank: 4, Class: 2, Why: "ambiguous link-local address", Loss: 0.31, LossMillis: 4000, WorksMillis: 99_000, HoldMillis: 10_000},
 			},
 			Remotes: []node.RemoteStatus{
 				{Address: "203.0.113.1:6110", Source: "announced", Preference: 100},

@@ -115,8 +115,8 @@ func outText(q node.PairStatus) string {
 	return q.Result + " " + ago(q.AgeMillis)
 }
 
-// whyText says why q is where it is in the ranking of p's pairs, what pins it, and
-// how far it has come on its way back to being primary.
+// whyText says why q is where it is in the ranking of p's pairs, what pins it, how far
+// it has come on its way back to being primary, and what it loses.
 func whyText(p node.PeerStatus, q node.PairStatus) string {
 	var why []string
 	if q.Why != "" {
@@ -128,8 +128,14 @@ func whyText(p node.PeerStatus, q node.PairStatus) string {
 	if q.WorksMillis > 0 && isBetter(p, q) {
 		why = append(why, fmt.Sprintf("working %s of %s", span(q.WorksMillis), span(q.HoldMillis)))
 	}
+	if q.Loss >= leastLoss {
+		why = append(why, fmt.Sprintf("lost %.0f %% of packets %s", 100*q.Loss, ago(q.LossMillis)))
+	}
 	return strings.Join(why, "; ")
 }
+
+// leastLoss is the share of packets from which on a loss is worth a word.
+const leastLoss = 0.01
 
 // isBetter reports whether q is better liked than the primary pair of p.
 func isBetter(p node.PeerStatus, q node.PairStatus) bool {

@@ -111,6 +111,10 @@ type PairStatus struct {
 	Interface string `json:"interface,omitempty"`
 	MTU       int    `json:"mtu,omitempty"`
 	Metered   bool   `json:"metered,omitempty"`
+	// Loss is the share of packets lost, from 0 to 1, LossMillis its age; both absent
+	// if not known.
+	Loss       float64 `json:"loss,omitempty"`
+	LossMillis float64 `json:"loss_age_ms,omitempty"`
 	// HeardMillis is the age of the last Poll that came over the reverse.
 	HeardMillis float64 `json:"heard_ms,omitempty"`
 	// WorksMillis is, of a pair better liked than the primary, for how long it has
@@ -200,6 +204,7 @@ func (n *Node) pairStatus(x shim.PairStatus, rank int, now time.Time) PairStatus
 	s := PairStatus{
 		Pair: *pairOf(x.Pair), Primary: x.Primary, Result: x.Result, RTTMillis: millis(x.RTT),
 		Rank: rank, Class: x.Class, Why: x.Why, Interface: e.Fact.Name, MTU: e.Fact.MTU, Metered: x.Metered,
+		Loss: x.Loss,
 	}
 	age := func(t time.Time) float64 {
 		if t.IsZero() {
@@ -207,7 +212,7 @@ func (n *Node) pairStatus(x shim.PairStatus, rank int, now time.Time) PairStatus
 		}
 		return millis(now.Sub(t))
 	}
-	s.AgeMillis, s.HeardMillis, s.WorksMillis = age(x.At), age(x.InboundAt), age(x.WorksSince)
+	s.AgeMillis, s.HeardMillis, s.WorksMillis, s.LossMillis = age(x.At), age(x.InboundAt), age(x.WorksSince), age(x.LossAt)
 	if s.WorksMillis > 0 {
 		s.HoldMillis = millis(x.Hold)
 	}
