@@ -17,8 +17,9 @@ type Action interface{ action() }
 type Send struct {
 	Pair      locator.Pair
 	Interface uint32
-	// Metered says that the pair costs by the byte.
+	// Metered says that the pair costs by the byte, Test that the datagram tests it.
 	Metered  bool
+	Test     bool
 	Datagram []byte
 }
 

@@ -64,6 +64,8 @@ type Context struct {
 	remotes    remotes
 	candidates []locator.Candidate
 	interfaces map[locator.Pair]uint32
+	// tests says that what is being sent is a test.
+	tests bool
 	// vouched says that a locator is known to be the peer's by more than its word
 	// now, so that the pairs are to be ordered anew.
 	vouched bool

@@ -134,6 +134,8 @@ func (c *Context) sendPoll(a detect.SendPoll) {
 	kind := EventAnswer
 	if a.Answer {
 		kind = EventTest
+		c.tests = true
+		defer func() { c.tests = false }()
 	}
 	c.event(Event{Kind: kind, Pair: a.Pair})
 	s := c.sessions.forTest(c.now)
@@ -198,5 +200,5 @@ func (c *Context) send(p locator.Pair, datagram []byte) {
 	if p == c.machine.Primary() {
 		c.keepalive.passed(c.now)
 	}
-	c.do(Send{Pair: p, Interface: c.interfaces[p], Metered: c.metered(p), Datagram: datagram})
+	c.do(Send{Pair: p, Interface: c.interfaces[p], Metered: c.metered(p), Test: c.tests, Datagram: datagram})
 }

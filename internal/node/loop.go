@@ -42,11 +42,12 @@ func (n *Node) loop(ctx context.Context) error {
 			l.goodbye()
 			return nil
 		}
+		l.tellLocals()
 		l.expire()
 		l.checkBudget()
 		timer.Stop()
-		if next := n.deadlines.first(); !next.IsZero() {
-			timer.Reset(time.Until(next))
+		if next := l.next(); !next.IsZero() {
+			timer.Reset(max(time.Until(next), n.tests.wait(time.Now())))
 		}
 	}
 }
@@ -58,17 +59,20 @@ type looper struct {
 	opener *opener
 	acts   []shim.Action
 	locals []locator.Local
+	// untold are the peers whose contexts do not know locals yet.
+	untold []*peer
 	// ownSeen says that our identifier is on the host.
 	ownSeen bool
 }
 
 // expire lets every context act whose deadline has come. Time that the loop
-// itself took counts.
+// itself took counts. When many peers have tests to send, they have to wait for each
+// other, and do not take it for silence, since they see that they are late.
 func (l *looper) expire() {
 	for {
 		now := time.Now()
 		next := l.deadlines.first()
-		if next.IsZero() || now.Before(next) {
+		if next.IsZero() || now.Before(next) || l.tests.wait(now) > 0 {
 			return
 		}
 		p := l.deadlines[0]
@@ -200,10 +204,31 @@ func (l *looper) located() {
 		return
 	}
 	l.locals = locals
-	for _, p := range l.peers {
-		l.acts = p.context.SetLocals(time.Now(), locals, l.acts[:0])
+	l.untold = append(l.untold[:0], l.peers...)
+	l.tellLocals()
+}
+
+// tellLocals tells the contexts that do not know yet what the local locators are: each
+// may have to test another pair.
+func (l *looper) tellLocals() {
+	for len(l.untold) > 0 {
+		now := time.Now()
+		if l.tests.wait(now) > 0 {
+			return
+		}
+		p := l.untold[0]
+		l.untold = l.untold[1:]
+		l.acts = p.context.SetLocals(now, l.locals, l.acts[:0])
 		l.perform(p)
 	}
+}
+
+// next returns when the loop has something to do, zero for never.
+func (l *looper) next() time.Time {
+	if len(l.untold) > 0 {
+		return time.Now()
+	}
+	return l.deadlines.first()
 }
 
 // routeNews has every context ask anew which pairs have a route.
@@ -304,6 +329,9 @@ const outerHeaders = 40 + 8
 func (l *looper) send(p *peer, a shim.Send) {
 	msgs := [1]underlay.Message{{Buf: a.Datagram, Local: a.Pair.Local, Interface: a.Interface, Remote: a.Pair.Remote}}
 	p.counters.outControl.Add(1)
+	if a.Test {
+		l.tests.take(time.Now())
+	}
 	if a.Metered {
 		l.budget.take(time.Now(), len(a.Datagram)+outerHeaders)
 	}

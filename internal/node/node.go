@@ -59,7 +59,8 @@ type Node struct {
 	drained   []string // names of interfaces
 	deadlines deadlines
 	events    subscribers
-	opens     openLimit
+	opens     bucket // of others
+	tests     bucket // of ours
 	budget    budget
 }
 
@@ -100,6 +101,8 @@ func New(cfg Config, e Edges) (*Node, error) {
 		table:   locator.NewTable(cfg.Policy),
 	}
 	n.budget = newBudget(cfg.ProbeBudget, n.base)
+	n.opens = bucket{rate: openRate, burst: openBurst}
+	n.tests = bucket{rate: testRate, burst: testBurst}
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}

@@ -7,18 +7,18 @@ import (
 )
 
 // allowed counts how many of n Opens at once are.
-func (l *openLimit) allowed(n int) (count int) {
+func (b *bucket) allowed(n int) (count int) {
 	for range n {
-		if l.allow(time.Now()) {
+		if b.allow(time.Now()) {
 			count++
 		}
 	}
 	return count
 }
 
-func TestOpenLimit(t *testing.T) {
+func TestBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l openLimit
+		l := bucket{rate: openRate, burst: openBurst}
 		if n := l.allowed(10 * openBurst); n != openBurst {
 			t.Errorf("%d at once, want the burst of %d", n, openBurst)
 		}
@@ -33,10 +33,10 @@ func TestOpenLimit(t *testing.T) {
 	})
 }
 
-// TestOpenLimitRate: a flood for 10 s gets the rate, and no more.
-func TestOpenLimitRate(t *testing.T) {
+// TestBucketRate: a flood for 10 s gets the rate, and no more.
+func TestBucketRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l openLimit
+		l := bucket{rate: openRate, burst: openBurst}
 		got := 0
 		for start := time.Now(); time.Since(start) < 10*time.Second; time.Sleep(100 * time.Microsecond) {
 			got += l.allowed(1)
@@ -47,10 +47,10 @@ func TestOpenLimitRate(t *testing.T) {
 	})
 }
 
-// TestOpenLimitBelowRate: who stays below the rate is never refused.
-func TestOpenLimitBelowRate(t *testing.T) {
+// TestBucketBelowRate: who stays below the rate is never refused.
+func TestBucketBelowRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l openLimit
+		l := bucket{rate: openRate, burst: openBurst}
 		for i := range 5000 {
 			if l.allowed(1) != 1 {
 				t.Fatalf("refused the %dth, at 500 a second", i+1)
@@ -58,4 +58,22 @@ func TestOpenLimitBelowRate(t *testing.T) {
 			time.Sleep(2 * time.Millisecond)
 		}
 	})
+}
+
+// A debt is waited for.
+func TestBucketDebt(t *testing.T) {
+	now := time.Unix(0, 0)
+	b := bucket{rate: 10, burst: 2}
+	for range 5 {
+		b.take(now)
+	}
+	if d := b.wait(now); d != 400*time.Millisecond {
+		t.Errorf("wait %v, want 400 ms for a debt of three and a token", d)
+	}
+	if now = now.Add(399 * time.Millisecond); b.wait(now) <= 0 {
+		t.Error("no wait a millisecond before")
+	}
+	if now = now.Add(2 * time.Millisecond); b.wait(now) != 0 || !b.allow(now) || b.allow(now) {
+		t.Error("not one token after the wait")
+	}
 }
