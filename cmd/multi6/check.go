@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +47,17 @@ func summary(c *config.Config) string {
 	}
 	if n := len(c.PolicyTable); n > 0 {
 		fmt.Fprintf(&b, "  policy table: %s in place of RFC 6724's\n", count(n, "row"))
+	}
+	for _, t := range []struct {
+		name string
+		d    time.Duration
+	}{{"margin", c.Margin}, {"report delay", c.ReportDelay}} {
+		if t.d > 0 {
+			fmt.Fprintf(&b, "  %s %v in place of the profile's\n", t.name, t.d)
+		}
+	}
+	if c.Tries > 0 {
+		fmt.Fprintf(&b, "  tries %d in place of the profile's\n", c.Tries)
 	}
 	switch c.Failback {
 	case config.DefaultFailback:

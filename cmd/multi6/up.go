@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -130,6 +131,11 @@ func nodeConfig(c *config.Config) node.Config {
 		Addresses: c.Addresses,
 	}
 	n.Timers.Hold = c.Failback
+	if c.Margin > 0 {
+		n.Timers.Margin, n.Timers.Floor = c.Margin, min(c.Margin, n.Timers.Floor)
+	}
+	n.Timers.ReportDelay = cmp.Or(c.ReportDelay, n.Timers.ReportDelay)
+	n.Timers.Tries = cmp.Or(c.Tries, n.Timers.Tries)
 	for _, p := range c.Peers {
 		q := node.Peer{
 			Name: p.Name, Key: p.PublicKey, PresharedKey: p.PresharedKey, Locators: p.Locators, Routes: p.Routes,

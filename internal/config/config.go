@@ -50,6 +50,9 @@ type Config struct {
 	ControlSocket string
 	// Profile chooses the timers of failure detection.
 	Profile Profile
+	// Margin, ReportDelay and Tries replace the profile's timers; zero: they do not.
+	Margin, ReportDelay time.Duration
+	Tries               int
 	// Addresses are this node's inner addresses besides the identifier, each
 	// with the prefix length that it gets on the TUN.
 	Addresses []netip.Prefix

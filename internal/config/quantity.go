@@ -21,6 +21,10 @@ const (
 	DefaultProbeBudget = 1_000_000 // bytes a day
 	maxProbeBudget     = 1_000_000_000_000
 
+	minTimer = time.Millisecond
+	maxTimer = time.Minute
+	maxTries = 16
+
 	minKeepalive = time.Second
 	maxKeepalive = time.Hour
 )
@@ -45,6 +49,26 @@ func (v *validator) failback(t text) time.Duration {
 		return 0
 	}
 	return v.duration(t, "failback", minFailback, maxFailback, `"off" for never`)
+}
+
+// timer reads a timer that replaces the profile's; zero: it does not.
+func (v *validator) timer(t text, key string) time.Duration {
+	if !t.ok {
+		return 0
+	}
+	return v.duration(t, key, minTimer, maxTimer, "leave it out for the profile's")
+}
+
+// tries reads how many tests must fail; zero: as many as the profile has it.
+func (v *validator) tries(n number) int {
+	if !n.ok {
+		return 0
+	}
+	if n.n < 1 || n.n > maxTries {
+		v.report(n.at, "tries %d is out of range; write 1 to %d, or leave it out for the profile's", n.n, maxTries)
+		return 0
+	}
+	return int(n.n)
 }
 
 func (v *validator) keepalive(t text) time.Duration {

@@ -17,6 +17,9 @@ type rawFile struct {
 	mtu            number
 	allow          list
 	deny           list
+	margin         text
+	reportDelay    text
+	tries          number
 	failback       text
 	probeBudget    size
 	rules          []rawRule
@@ -119,6 +122,9 @@ func rootFields(f *rawFile) []field {
 		{"mtu", `1400`, &f.mtu},
 		{"allow", `["eth*"]`, &f.allow},
 		{"deny", `["docker*"]`, &f.deny},
+		{"margin", `"15ms"`, &f.margin},
+		{"report_delay", `"10ms"`, &f.reportDelay},
+		{"tries", `3`, &f.tries},
 		{"failback", `"10s"`, &f.failback},
 		{"probe_budget", `"1MB"`, &f.probeBudget},
 		{"locator", "", &f.rules},

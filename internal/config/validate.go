@@ -51,7 +51,9 @@ func (v *validator) config(f rawFile) *Config {
 		Port:    v.port(f.port),
 		Profile: v.profile(f.profile),
 		MTU:     v.mtu(f.mtu),
+		Tries:   v.tries(f.tries),
 	}
+	c.Margin, c.ReportDelay = v.timer(f.margin, "margin"), v.timer(f.reportDelay, "report_delay")
 	c.Interface = v.interfaceName(f.iface)
 	c.ControlSocket = v.controlSocket(f.controlSocket, c.Interface)
 	c.Deny = v.patterns(f.deny, "deny")
