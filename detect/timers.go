@@ -39,7 +39,8 @@ var (
 	// Fast is for steady links.
 	Fast = Timers{
 		Margin: 10 * time.Millisecond, Floor: 5 * time.Millisecond, Ceiling: 2 * time.Second,
-		ReportDelay: 10 * time.Millisecond, InitialRTT: 50 * time.Millisecond,
+		// Reports are no more frequent than in Balanced: 50 a second.
+		ReportDelay: 20 * time.Millisecond, InitialRTT: 50 * time.Millisecond,
 		Lead: 25 * time.Millisecond, Tries: 2,
 		Backoff: 25 * time.Millisecond, BackoffCap: 400 * time.Millisecond, IdleCap: 30 * time.Second,
 		Hold: DefaultHold,
