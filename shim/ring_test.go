@@ -321,6 +321,38 @@ func TestUnconfirmedWithoutTerm(t *testing.T) {
 	}
 }
 
+// TestUnconfirmedFromBeforeTheTerm: what was sent before the term's first segment
+// has not arrived because that one was sent. It was lost with the pair before, and
+// no other than the ring has it.
+func TestUnconfirmedFromBeforeTheTerm(t *testing.T) {
+	h := newWorld(t, setup{}).a
+	var r Ring
+	var m Marks
+	term := &Term{}
+	before, after := h.tcp(data(100, 10)), h.tcp(data(110, 10))
+	r.Push(1, before, false)
+	term.Sent(2, &m, &Session{}, after)
+	r.Push(2, after, false)
+	for _, tt := range []struct {
+		acked uint32
+		want  []time.Duration
+	}{
+		{100, []time.Duration{1, 2}},
+		{110, []time.Duration{1, 2}}, // tells nothing of this term
+		{115, []time.Duration{2}},
+		{120, nil},
+	} {
+		s := tcp{}.back()
+		s.ack = tt.acked
+		term.Received(3, &m, h.other().tcp(s))
+		var got []time.Duration
+		r.Unconfirmed(term, 3, 0, ringLast, func(at time.Duration, _ []byte) { got = append(got, at) })
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("after an acknowledgement of %d: packets of %v, want %v", tt.acked, got, tt.want)
+		}
+	}
+}
+
 // TestUnconfirmedLimit: the limit is for what is sent again; what waits goes
 // whatever there is of it, for nobody else will send it.
 func TestUnconfirmedLimit(t *testing.T) {

@@ -112,7 +112,8 @@ func (t *Term) flowTable() *flows {
 	return f
 }
 
-// arrived reports whether s is known to have arrived in this term.
+// arrived reports whether s is known to have arrived, by an acknowledgement in
+// this term.
 func (t *Term) arrived(s segment) bool {
 	if t == nil {
 		return false
@@ -122,5 +123,8 @@ func (t *Term) arrived(s segment) bool {
 		return false
 	}
 	slot := f.slot(s.flow)
-	return slot.key.Load() == s.flow && int32(s.sequence+s.length-slot.acknowledged.Load()) <= 0
+	first, acknowledged := uint32(slot.span.Load()>>32), slot.acknowledged.Load()
+	// Where nothing is acknowledged yet, what came before the term's first segment
+	// is not either: it may be just what was lost with the pair before.
+	return slot.key.Load() == s.flow && acknowledged != first && int32(s.sequence+s.length-acknowledged) <= 0
 }
