@@ -151,7 +151,7 @@ func TestForgedUnreachable(t *testing.T) {
 	}
 	defer conn.Close()
 	f := &forger{conn: conn, local: netip.AddrPortFrom(local, locator.DefaultPort), remote: remote}
-	// Tests of the beginning are over, and a hint would be taken.
+	// A hint within a send timer of the last test would be ignored.
 	time.Sleep(2 * time.Second)
 	before, _ := p.a.Status()
 	events, done := p.a.Subscribe()

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/underlay"
 )
@@ -228,46 +226,6 @@ func TestOwnRefusalIsNoICMP(t *testing.T) {
 		if got := nextError(t, heard); got.Remote.Port() != closed {
 			t.Errorf("IPv6=%v: %+v is told, want what came after it", is6, got)
 		}
-	}
-}
-
-// TestFullInterfaceRefusesNothing: what the queue of an interface drops is lost, as
-// it would be on the way, and Send says no more of it than without Errors.
-func TestFullInterfaceRefusesNothing(t *testing.T) {
-	e := newEnds(t)
-	hearing(t, e)
-	tap := netip.MustParsePrefix("192.0.2.1/24")
-	err := e.lab.A.Do(func() error {
-		attrs := netlink.NewLinkAttrs()
-		attrs.Name, attrs.TxQLen = "full", 5
-		l := &netlink.Tuntap{LinkAttrs: attrs, Mode: netlink.TUNTAP_MODE_TUN, Queues: 1, Flags: netlink.TUNTAP_DEFAULTS}
-		if err := netlink.LinkAdd(l); err != nil {
-			return err
-		}
-		t.Cleanup(func() {
-			for _, f := range l.Fds {
-				f.Close() // nobody has read it
-			}
-		})
-		if err := netlink.LinkSetUp(l); err != nil {
-			return err
-		}
-		a, err := netlink.ParseAddr(tap.String())
-		if err != nil {
-			return err
-		}
-		return netlink.AddrAdd(l, a)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.a.WithoutSegments()
-	for range 20 {
-		var msgs []underlay.Message
-		for i := range 20 {
-			msgs = append(msgs, underlay.Message{Buf: numbered(i, 1000), Local: tap.Addr(), Remote: netip.MustParseAddrPort("192.0.2.2:6110")})
-		}
-		e.send(t, msgs...)
 	}
 }
 

@@ -65,7 +65,7 @@ func (e *ICMPError) Undelivered() bool {
 // offender's address follows.
 const extendedErrLen = int(unsafe.Sizeof(unix.SockExtendedErr{}))
 
-// parseError takes from b, the control messages of an entry of the error queue,
+// parse takes from b, the control messages of an entry of the error queue,
 // all but Remote and Quote. It reports false if the entry is not of ICMP but says
 // that this kernel would not send (SO_EE_ORIGIN_LOCAL), which Send has returned.
 func (e *ICMPError) parse(b []byte) (ok bool) {
