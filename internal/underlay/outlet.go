@@ -57,17 +57,17 @@ func outlet(wild *socket) (*socket, error) {
 	return s, nil
 }
 
-// sharePort binds fd to an address and wild's port. The kernel looks at SO_REUSEADDR
+// sharePort binds fd to an address and the port of s. The kernel looks at SO_REUSEADDR
 // only then, and wants it of both; afterwards it is taken back, since any user's
 // program could bind the port too.
-func (wild *socket) sharePort(fd int, at netip.Addr) error {
-	port := wild.udp.LocalAddr().(*net.UDPAddr).Port
+func (s *socket) sharePort(fd int, at netip.Addr) error {
+	port := s.udp.LocalAddr().(*net.UDPAddr).Port
 	var to unix.Sockaddr = &unix.SockaddrInet6{Port: port, Addr: at.As16()}
 	if at.Is4() {
 		to = &unix.SockaddrInet4{Port: port, Addr: at.As4()}
 	}
 	var err error
-	cerr := wild.control(func(shared int) {
+	cerr := s.control(func(shared int) {
 		err = errors.Join(reuse(shared, 1), reuse(fd, 1))
 		if err == nil {
 			err = os.NewSyscallError("bind", unix.Bind(fd, to))
