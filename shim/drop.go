@@ -48,6 +48,12 @@ const (
 	DropDevice
 	// DropControlFull: the loop's queue is full.
 	DropControlFull
+	// DropICMP: an ICMP error that does not quote what this node has lately sent.
+	DropICMP
+	// DropICMPLimit: more ICMP errors than are looked at.
+	DropICMPLimit
+	// DropTooBig: an ICMP error that says that a datagram was too long for a link.
+	DropTooBig
 
 	// NumDrops is the number of reasons, DropNone included.
 	NumDrops
@@ -58,7 +64,7 @@ var dropNames = [NumDrops]string{
 	DropForged: "forged", DropReplayed: "replayed", DropUnknownPeer: "unknown_peer", DropStaleOpen: "stale_open",
 	DropOpenLimit: "open_limit", DropSource: "source", DropNoPeer: "no_peer", DropOversize: "oversize",
 	DropQueueFull: "queue_full", DropNoSession: "no_session", DropSend: "send", DropDevice: "device",
-	DropControlFull: "control_full",
+	DropControlFull: "control_full", DropICMP: "icmp", DropICMPLimit: "icmp_limit", DropTooBig: "too_big",
 }
 
 // String returns the reason's name as status shows it.

@@ -72,6 +72,10 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 		return err
 	}
 	defer conn.Close()
+	icmp, err := conn.Errors()
+	if err != nil {
+		return err
+	}
 	watcher, err := netwatch.New(netwatch.Options{Log: log})
 	if err != nil {
 		return err
@@ -83,7 +87,7 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	}
 	names := resolve.NewNames(resolve.New(resolve.Options{}).Lookup)
 	edges := node.Edges{
-		Device: device, Sender: conn, Underlay: conn, Names: names,
+		Device: device, Sender: conn, Errors: icmp, Underlay: conn, Names: names,
 		Facts: watcher.Facts(), RouteNews: watcher.RouteNews(), Routable: watcher.Routable,
 		Random: rand.Reader, Log: log,
 	}

@@ -58,6 +58,36 @@ func (h *Host) route(doing string, r Route, do func(*netlink.Route) error) error
 	})
 }
 
+// A Refusal is how a router answers what it will not forward.
+type Refusal int
+
+// The refusals. The kernel's names of the routes are unreachable and prohibit.
+const (
+	// Unreachable: there is no route (ICMPv6), the host is unreachable (ICMP).
+	Unreachable Refusal = iota + 1
+	// Prohibited: it is prohibited by the administrator.
+	Prohibited
+)
+
+// Refuse makes a host answer what it would forward to a prefix with an ICMP error,
+// until undo. A longer prefix is still forwarded. See icmp(7) for how many errors a
+// host sends a second.
+func (h *Host) Refuse(to netip.Prefix, how Refusal) (undo func() error, err error) {
+	r := &netlink.Route{Dst: ipNet(to), Type: unix.RTN_UNREACHABLE, Table: unix.RT_TABLE_MAIN}
+	if how == Prohibited {
+		r.Type = unix.RTN_PROHIBIT
+	}
+	change := func(do func(*netlink.Route) error) error {
+		return h.use(func() error {
+			if err := do(r); err != nil {
+				return fmt.Errorf("lab: %s: refusing %s: %w", h.name, to, err)
+			}
+			return nil
+		})
+	}
+	return func() error { return change(h.nl.RouteDel) }, change(h.nl.RouteAdd)
+}
+
 // DefaultRoute returns a route for everything, in the gateway's family.
 func DefaultRoute(name string, gateway netip.Addr, metric int) Route {
 	r := Route{Interface: name, Gateway: gateway, Metric: metric}

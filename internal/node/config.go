@@ -82,12 +82,20 @@ type Receiver interface {
 	Receive(msgs []underlay.Message) (int, error)
 }
 
+// An ErrorReceiver receives ICMP errors, for one goroutine; see
+// underlay.ErrorReader.Receive.
+type ErrorReceiver interface {
+	Receive(errs []underlay.ICMPError) (int, error)
+}
+
 // Edges join a node to the world. Run closes Device and Underlay.
 type Edges struct {
 	Device    tun.Device
 	Sender    Sender
 	Receivers []Receiver
-	Underlay  io.Closer
+	// Errors yields ICMP errors. Nil: there are none.
+	Errors   ErrorReceiver
+	Underlay io.Closer
 	// Facts yields snapshots of the host's addresses.
 	Facts <-chan []locator.Fact
 	// Names resolves the peers' names. Nil: there are none.

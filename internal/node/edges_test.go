@@ -29,6 +29,10 @@ func openEdges(cfg node.Config) (node.Edges, *netwatch.Watcher, error) {
 	if err != nil {
 		return node.Edges{}, nil, err
 	}
+	icmp, err := conn.Errors()
+	if err != nil {
+		return node.Edges{}, nil, errors.Join(err, conn.Close())
+	}
 	watcher, err := netwatch.New(netwatch.Options{})
 	if err != nil {
 		return node.Edges{}, nil, errors.Join(err, conn.Close())
@@ -44,7 +48,7 @@ func openEdges(cfg node.Config) (node.Edges, *netwatch.Watcher, error) {
 		return node.Edges{}, nil, errors.Join(err, conn.Close())
 	}
 	edges := node.Edges{
-		Device: device, Sender: conn, Underlay: conn, Facts: watcher.Facts(),
+		Device: device, Sender: conn, Errors: icmp, Underlay: conn, Facts: watcher.Facts(),
 		RouteNews: watcher.RouteNews(), Routable: watcher.Routable, Random: rand.Reader,
 	}
 	for _, r := range conn.Receivers() {

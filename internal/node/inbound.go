@@ -20,8 +20,8 @@ const (
 	inboundOffset = 64
 )
 
-// A datagram is an Open, or the frames of a control datagram, on its way to the
-// loop.
+// A datagram is an Open, or the frames of a control datagram, or what an ICMP error
+// tells, on its way to the loop.
 type datagram struct {
 	pair locator.Pair // as seen from this node
 	// raw is a whole Open, or a transport datagram that came before its session
@@ -33,6 +33,8 @@ type datagram struct {
 	target *target
 	frames []byte
 	size   int
+	// quoted is the header of a datagram of ours that was not delivered.
+	quoted *wire.Header
 }
 
 // An opener opens datagrams and collects inner packets for the device. It is

@@ -106,13 +106,15 @@ func (l *looper) run(p *peer, f func(acts []shim.Action) []shim.Action) {
 	l.perform(p)
 }
 
-// datagram takes in an Open or control frames.
+// datagram takes in an Open, control frames or an ICMP error.
 func (l *looper) datagram(d datagram) {
 	now := time.Now()
 	drop := shim.DropNone
 	switch {
 	case d.raw != nil:
 		drop = l.raw(now, d)
+	case d.quoted != nil:
+		drop = l.undelivered(now, d)
 	case d.size > 0:
 		l.acts = d.target.peer.context.HandleMove(now, d.pair, d.target.session, d.size, l.acts[:0])
 		l.perform(d.target.peer)

@@ -153,6 +153,9 @@ func (n *Node) Run(ctx context.Context) error {
 	for _, r := range n.edges.Receivers {
 		g.Go(func() error { return n.receive(r) })
 	}
+	if n.edges.Errors != nil {
+		g.Go(func() error { return n.hear(n.edges.Errors) })
+	}
 	g.Go(func() error {
 		defer close(n.done)
 		err := n.loop(ctx)

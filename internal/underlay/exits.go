@@ -19,11 +19,6 @@ import (
 // without one: not for every datagram should it be tried.
 const retryAfter = 10 * time.Second
 
-// nowhere is what the sockets of exits are bound to. RFC 4291 §2.7.1 keeps it
-// from ever being a group, and the kernel drops what is sent to a group of scope
-// 0 (erratum 3480), so that no datagram is for these sockets.
-var nowhere = [16]byte{0: 0xff}
-
 // exits are the sockets that IPv6 datagrams leave by, one for each interface
 // that a Message has named.
 //
@@ -177,7 +172,7 @@ func (x *exits) bindHere(index uint32) (*socket, error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, int(index)); err != nil {
 		return nil, os.NewSyscallError("setsockopt", err)
 	}
-	if err := x.sharePort(fd); err != nil {
+	if err := x.wild.sharePort(fd, nowhere); err != nil {
 		return nil, err
 	}
 	pc, err := net.FilePacketConn(f)
@@ -187,29 +182,6 @@ func (x *exits) bindHere(index uint32) (*socket, error) {
 	s := &socket{udp: pc.(*net.UDPConn), batch: ipv6.NewPacketConn(pc), is6: true, device: index}
 	s.segment.Store(s.offload())
 	return s, nil
-}
-
-// sharePort binds fd to the wild socket's port. The kernel looks at SO_REUSEADDR
-// only then, and wants it of both; afterwards it is taken back, since any user's
-// program could bind the port too.
-func (x *exits) sharePort(fd int) error {
-	rc, err := x.wild.udp.SyscallConn()
-	if err != nil {
-		return err
-	}
-	cerr := rc.Control(func(wild uintptr) {
-		err = errors.Join(reuse(int(wild), 1), reuse(fd, 1))
-		if err == nil {
-			port := x.wild.udp.LocalAddr().(*net.UDPAddr).Port
-			err = os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrInet6{Port: port, Addr: nowhere}))
-		}
-		err = errors.Join(err, reuse(int(wild), 0), reuse(fd, 0))
-	})
-	return errors.Join(cerr, err)
-}
-
-func reuse(fd, on int) error {
-	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, on))
 }
 
 // deviceGone reports whether the interface that s is bound to is no longer there.

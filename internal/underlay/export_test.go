@@ -7,6 +7,7 @@ func (c *Conn) WithoutSegments() {
 	for _, s := range []*socket{c.v6, c.v4} {
 		if s != nil {
 			s.segment.Store(false)
+			s.out.segment.Store(false)
 		}
 	}
 	for _, e := range *c.exits.open.Load() {
@@ -49,7 +50,7 @@ func (c *Conn) RetryExits() {
 }
 
 // Segments reports whether c uses UDP_SEGMENT.
-func (c *Conn) Segments() bool { return c.v6 != nil && c.v6.segment.Load() }
+func (c *Conn) Segments() bool { return c.v6 != nil && c.v6.out.segment.Load() }
 
 // CannotSegment has c meet err when it sends a run.
-func (c *Conn) CannotSegment(err error) bool { return c.v6 != nil && c.v6.cannotSegment(err) }
+func (c *Conn) CannotSegment(err error) bool { return c.v6 != nil && c.v6.out.cannotSegment(err) }

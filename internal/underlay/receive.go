@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"golang.org/x/net/ipv6"
 )
@@ -59,9 +60,16 @@ func (r *Receiver) Receive(msgs []Message) (int, error) {
 	return n, nil
 }
 
+// failPause and failTimes bound how a failing socket is read: so long after a failure,
+// and so often one after another.
+const (
+	failPause = time.Millisecond
+	failTimes = 1000
+)
+
 // read fills messages from the socket.
 func (r *Receiver) read() error {
-	for {
+	for failed := 0; ; {
 		for i := range r.messages {
 			r.messages[i].OOB = r.messages[i].OOB[:controlLen]
 		}
@@ -73,6 +81,13 @@ func (r *Receiver) read() error {
 		case err == nil, errors.Is(err, syscall.EINTR):
 		case errors.Is(err, net.ErrClosed):
 			return net.ErrClosed
+		case r.socket.hears.Load() && isICMP(err):
+			// It is of what was sent, and in the error queue; the kernel tells it once.
+		case r.socket.hears.Load() && failed < failTimes:
+			// Go will not read a socket of which it was told nothing but the error, while
+			// the send queue was full ("not pollable"), until there is other news.
+			failed++
+			time.Sleep(failPause)
 		default:
 			return err
 		}

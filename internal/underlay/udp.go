@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -22,6 +23,8 @@ const socketBuffer = 4 << 20
 type Conn struct {
 	v6, v4 *socket // nil where the host lacks the family
 	exits  *exits  // nil without v6
+	// errors ends an ErrorReader, if there is one.
+	errors io.Closer
 }
 
 // batchConn is what ipv4.PacketConn and ipv6.PacketConn have in common.
@@ -39,6 +42,10 @@ type socket struct {
 	device uint32
 	// segment says that the kernel and the devices take UDP_SEGMENT.
 	segment atomic.Bool
+	// hears says that the kernel queues ICMP errors here, and has calls fail.
+	hears atomic.Bool
+	// out is what to send by instead, where that is no matter of the interface.
+	out *socket
 }
 
 // Listen binds port on all addresses of both families in the network namespace
@@ -55,6 +62,16 @@ func Listen(port uint16) (*Conn, error) {
 	}
 	if v6 == nil && v4 == nil {
 		return nil, errors.Join(err6, err4)
+	}
+	for _, s := range []*socket{v6, v4} {
+		if s == nil {
+			continue
+		}
+		var err error
+		if s.out, err = outlet(s); err != nil {
+			c.Close()
+			return nil, fmt.Errorf("underlay: %w", err)
+		}
 	}
 	if v6 != nil {
 		var err error
@@ -131,12 +148,18 @@ func (s *socket) offload() (segment bool) {
 // Close makes all calls return; they fail with net.ErrClosed from then on.
 func (c *Conn) Close() error {
 	var errs []error
+	if c.errors != nil {
+		errs = append(errs, c.errors.Close())
+	}
 	if c.exits != nil {
 		errs = append(errs, c.exits.close())
 	}
 	for _, s := range []*socket{c.v6, c.v4} {
 		if s != nil {
 			errs = append(errs, s.udp.Close())
+			if s.out != nil {
+				errs = append(errs, s.out.udp.Close())
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -157,12 +180,15 @@ func (c *Conn) Receivers() []*Receiver {
 func (c *Conn) forMessage(m *Message) *socket {
 	switch {
 	case c.v6 != nil && c.v6.takes(m):
-		if m.Interface != 0 {
-			return c.exits.by(m.Interface)
+		if m.Interface == 0 {
+			return c.v6.out
 		}
-		return c.v6
+		if s := c.exits.by(m.Interface); s != c.v6 {
+			return s
+		}
+		return c.v6.out
 	case c.v4 != nil && c.v4.takes(m):
-		return c.v4
+		return c.v4.out
 	}
 	return nil
 }
