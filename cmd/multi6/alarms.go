@@ -93,8 +93,11 @@ func (f alarmsFlags) options() (o alarms.Options, err error) {
 	if o.Settings, err = f.settings(); err != nil {
 		return o, err
 	}
+	if len(o.Settings) == 0 {
+		return o, usageError("nothing to simulate: give at least one value to each of --profile, --traffic, --rtt, --jitter, --shape and --loss")
+	}
 	o.Seed, o.Failures = f.seed, f.failures
-	o.Time = time.Duration(f.hours * float64(time.Hour) / float64(max(len(o.Settings), 1)))
+	o.Time = time.Duration(f.hours * float64(time.Hour) / float64(len(o.Settings)))
 	return o, nil
 }
 

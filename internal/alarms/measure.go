@@ -86,11 +86,21 @@ func failures(s Setting, seed, stream uint64, n int) (all []detection) {
 	w := open(s, seed, stream)
 	random := rand.New(rand.NewPCG(seed, ^stream))
 	for range n {
+		w.flows()
 		w.run(w.now + pauseLeast + time.Duration(random.Int64N(int64(pauseSpread))))
 		w.until(w.now+missedAfter, w.settled)
 		all = append(all, w.fail())
 	}
 	return all
+}
+
+// flows waits until the applications get something: TCP may be asleep after an outage.
+func (w *world) flows() {
+	if w.setting.Traffic == UDP {
+		return
+	}
+	before := w.b.tcp.received
+	w.until(w.now+maxRTO, func() bool { return w.b.tcp.received > before })
 }
 
 // fail breaks the uplink that A uses until both ends have left it.

@@ -161,7 +161,7 @@ func drawPanel(c draw.Canvas, cells []Cell, low, high float64) {
 		p.Add(points{s, cells})
 	}
 	p.X.Min, p.X.Max = left/1.4, right*1.8
-	p.Y.Min, p.Y.Max = low, high*2
+	p.Y.Min, p.Y.Max = low/10, high*2 // with room for names
 	p.Draw(c)
 }
 
@@ -186,19 +186,35 @@ func (s points) Plot(c draw.Canvas, p *plot.Plot) {
 	slices.SortFunc(swept, func(a, b Cell) int { return cmp.Compare(a.Margin, b.Margin) })
 	for i := 1; i < len(swept); i++ {
 		from, to := at(swept[i-1]), at(swept[i])
-		c.StrokeLine2(draw.LineStyle{Color: s.series.colour, Width: 1.5}, from.X, from.Y, to.X, to.Y)
+		line := draw.LineStyle{Color: s.series.colour, Width: 1.5}
+		if s.series.rate(swept[i-1]).Bound || s.series.rate(swept[i]).Bound {
+			line.Dashes = []vg.Length{2, 2} // no more than a bound
+		}
+		c.StrokeLine2(line, from.X, from.Y, to.X, to.Y)
 	}
 	for _, cell := range s.cells {
 		hollow, where := s.series.rate(cell).Bound, at(cell)
 		size := vg.Length(2.5)
 		if cell.Profile != marginProfile {
 			size = 4.5
-			style := textStyle(9, black)
-			style.YAlign = draw.YBottom
-			c.FillText(style, vg.Point{X: where.X + 4, Y: where.Y + 3}, cell.Profile)
+			s.series.label(c, where, cell.Profile)
 		}
 		c.DrawGlyph(s.series.glyph(hollow, size), where)
 	}
+}
+
+// label names a mark, aslant since marks of equal height are close together: upwards, or
+// downwards for squares.
+func (s series) label(c draw.Canvas, at vg.Point, name string) {
+	style := textStyle(9, black)
+	style.YAlign = draw.YCenter
+	style.Rotation = math.Pi / 4
+	at.Y += 6
+	if s.square {
+		style.Rotation = -math.Pi / 4
+		at.Y -= 12
+	}
+	c.FillText(style, vg.Point{X: at.X + 3, Y: at.Y}, name)
 }
 
 // glyph returns a mark of the series.

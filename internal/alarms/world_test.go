@@ -133,10 +133,11 @@ func TestRepeatable(t *testing.T) {
 		w.run(time.Minute)
 		return text
 	}
-	if log(1) != log(1) {
+	first, again, other := log(1), log(1), log(2)
+	if first != again {
 		t.Error("two worlds of one seed differ")
 	}
-	if log(1) == log(2) {
+	if first == other {
 		t.Error("worlds of two seeds are the same")
 	}
 }
