@@ -33,7 +33,7 @@ func newBenchCmd() *cobra.Command {
 		Example: `  sudo multi6 bench failover --rtt 20ms --runs 20`,
 		Args:    takes("COMMAND"),
 	}
-	cmd.AddCommand(newBenchFailoverCmd())
+	cmd.AddCommand(newBenchFailoverCmd(), newBenchAlarmsCmd())
 	return cmd
 }
 

@@ -1,0 +1,143 @@
+package alarms
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/shim"
+)
+
+func usual() Setting {
+	return Setting{
+		Profile: "balanced", Timers: detect.Balanced, Traffic: RR, RTT: 20 * time.Millisecond, Shape: Uniform,
+	}
+}
+
+// jittery and lossy are the settings under which the balanced profile is not to switch.
+func jittery() Setting {
+	s := usual()
+	s.Jitter, s.Loss, s.Busy = 10*time.Millisecond, 0.005, true
+	return s
+}
+
+func lossy() Setting {
+	s := usual()
+	s.Loss = 0.05
+	return s
+}
+
+// peace runs s for that many hours, a world each ten minutes, and returns what was
+// counted.
+func peace(s Setting, hours int) (c counts) {
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i := range hours * int(time.Hour/piece) {
+		wg.Go(func() {
+			one := peaceful(s, 1, uint64(i), piece)
+			mu.Lock()
+			defer mu.Unlock()
+			c.add(one)
+		})
+	}
+	wg.Wait()
+	return c
+}
+
+// TestNoFalseSwitch: jitter and loss raise suspicion, but do not move a connection.
+func TestNoFalseSwitch(t *testing.T) {
+	n := hours
+	if testing.Short() {
+		n = 1
+	}
+	for _, tt := range []struct {
+		Setting
+		// most is how many switches are let pass. Of the Polls and their answers one in ten
+		// is lost at 5 %, so that all four of a suspicion are once in some ten hours.
+		most uint64
+	}{{jittery(), 0}, {lossy(), uint64(n/4 + 1)}} {
+		t.Run(tt.condition(), func(t *testing.T) {
+			t.Parallel()
+			c := peace(tt.Setting, n)
+			t.Logf("%v: %d suspicions, %d false alarms, %d control datagrams", c.time, c.suspicions, c.falseAlarms, c.control)
+			if c.switches > tt.most {
+				t.Errorf("%d false switches in %v", c.switches, c.time)
+			}
+			if c.falseAlarms == 0 {
+				t.Error("no false alarm: the simulation does not try the detection")
+			}
+		})
+	}
+}
+
+// TestHasty shows that the simulation does find false switches: one Poll decides, and
+// too soon.
+func TestHasty(t *testing.T) {
+	s := lossy()
+	s.Timers.Tries, s.Timers.Margin = 1, time.Millisecond
+	if c := peace(s, 1); c.switches == 0 {
+		t.Errorf("no false switch in %v with %d suspicions", c.time, c.suspicions)
+	}
+}
+
+// TestFailures: every kind of traffic finds out that its path is dead.
+func TestFailures(t *testing.T) {
+	for _, k := range Traffics() {
+		t.Run(string(k), func(t *testing.T) {
+			s := usual()
+			s.Traffic = k
+			all := failures(s, 1, 1, 20)
+			for i, d := range all {
+				if d.missed || d.suspicion == 0 || d.suspicion > d.left {
+					t.Errorf("failure %d: %+v", i, d)
+				}
+			}
+			// The send timer, the peer's report delay, a Poll's time and both ends' turns.
+			if median, _ := spread(all, func(d detection) time.Duration { return d.left }); median > 500*time.Millisecond {
+				t.Errorf("the median until both ends have left is %v", median)
+			}
+		})
+	}
+}
+
+// TestTraffic: what is sent arrives, whatever the links do, and at its pace.
+func TestTraffic(t *testing.T) {
+	for _, k := range []Traffic{RR, Feed, PP} {
+		for _, shape := range Shapes() {
+			s := usual()
+			s.Traffic, s.Shape, s.Jitter, s.Loss, s.Bursts = k, shape, 10*time.Millisecond, 0.02, true
+			w := open(s, 1, 1)
+			w.run(w.now + time.Minute)
+			a, b := &w.a.tcp, &w.b.tcp
+			if a.written-b.received > 50*messageLen || k != Feed && b.written-a.received > 50*messageLen {
+				t.Errorf("%s, %s: %+v, %+v", k, shape, a, b)
+			}
+			if k != PP && b.received < 95*60*messageLen {
+				t.Errorf("%s, %s: only %d bytes in a minute", k, shape, b.received)
+			}
+		}
+	}
+}
+
+// TestRepeatable: the same seed gives the same world, another one gives another.
+func TestRepeatable(t *testing.T) {
+	s := jittery()
+	s.Loss = 0.05
+	log := func(seed uint64) (text string) {
+		w := newWorld(s, seed, 1)
+		w.watch = func(e *end, ev shim.Event) {
+			text += fmt.Sprintln(w.now, e.name, ev.Kind, ev.Pair, ev.From, ev.To, ev.Cause)
+		}
+		w.run(time.Minute)
+		return text
+	}
+	first, again, other := log(1), log(1), log(2)
+	if first != again {
+		t.Error("two worlds of one seed differ")
+	}
+	if first == other {
+		t.Error("worlds of two seeds are the same")
+	}
+}
