@@ -143,10 +143,6 @@ type flow struct {
 	// lastAt is when the end of the span was sent, and resentAt when a segment
 	// was sent again since there was progress, zero for never.
 	lastAt, resentAt atomic.Int64
-	// timedEnd is the end of the segment whose round trip is being timed, and
-	// timedAt when it was sent, zero for none.
-	timedEnd atomic.Uint32
-	timedAt  atomic.Int64
 }
 
 func (f *flows) slot(key uint64) *flow { return &f[key>>1%numFlows] }
@@ -156,7 +152,6 @@ func (f *flows) sent(now, grain time.Duration, s segment) {
 	slot, end := f.slot(s.flow), s.sequence+s.length
 	if slot.key.Load() != s.flow {
 		slot.key.Store(0)
-		slot.timedAt.Store(0)
 		slot.resentAt.Store(0)
 		slot.head.Store(0)
 		slot.acknowledged.Store(s.sequence)
@@ -175,7 +170,6 @@ func (f *flows) sent(now, grain time.Duration, s segment) {
 	}
 	// A retransmission: its acknowledgement may be the original's, so it is not
 	// timed (RFC 6298 §3); but it is sent on this pair and counts.
-	slot.timedAt.Store(0)
 	slot.resentAt.Store(max(int64(now), 1))
 	if int32(s.sequence-first) < 0 {
 		slot.acknowledged.CompareAndSwap(first, s.sequence)
@@ -196,10 +190,6 @@ func (fl *flow) note(now, grain time.Duration, end uint32) {
 		fl.head.Store(h + 1)
 	}
 	fl.lastAt.Store(int64(now.Truncate(time.Microsecond))) // as exact as the logs
-	if fl.timedAt.Load() == 0 {
-		fl.timedEnd.Store(end)
-		fl.timedAt.Store(max(int64(now), 1))
-	}
 }
 
 // sentAt returns when the latest data before edge was first sent, as far as is
@@ -215,6 +205,21 @@ func (fl *flow) sentAt(edge, end uint32, now time.Duration) time.Duration {
 		}
 	}
 	return 0
+}
+
+// waited returns for how long the oldest data after edge has been under way, as far as
+// is known, zero if it is not. What is acknowledged late, for a delayed acknowledgement
+// or a lost one, has waited for longest: that is what suspicion goes by.
+func (fl *flow) waited(edge uint32, now time.Duration) (d time.Duration) {
+	h := fl.head.Load()
+	for i := uint32(1); i <= min(h, flowEntries); i++ {
+		e := fl.log[(h-i)%flowEntries].Load()
+		if int32(entryNumber(e)-edge) <= 0 {
+			break
+		}
+		d = now - entryAt(e, now)
+	}
+	return d
 }
 
 // progress is what an acknowledgement shows: a packet sent at that time has
@@ -240,7 +245,7 @@ func (f *flows) acked(now time.Duration, s segment) (progress, bool) {
 		return progress{}, false
 	}
 	p := progress{sent: slot.sentAt(s.sacked, end, now)}
-	timedAt, timedEnd := slot.timedAt.Load(), slot.timedEnd.Load()
+	waited := slot.waited(before, now)
 	// The slot may have changed hands meanwhile.
 	if slot.key.Load() != s.flow {
 		return progress{}, false
@@ -256,9 +261,8 @@ func (f *flows) acked(now time.Duration, s segment) (progress, bool) {
 	}
 	if at := slot.resentAt.Swap(0); at != 0 {
 		p.sent = max(p.sent, time.Duration(at))
+		return p, true
 	}
-	if timedAt != 0 && int32(s.acknowledged-timedEnd) >= 0 && slot.timedAt.CompareAndSwap(timedAt, 0) {
-		p.sample = now - time.Duration(timedAt)
-	}
+	p.sample = waited
 	return p, true
 }

@@ -63,7 +63,7 @@ func TestProgress(t *testing.T) {
 		}},
 		{"part of what was sent", func(f *flowTest) {
 			f.sent(10, data(1000, 100))
-			f.acked(25, 1050, true, -1)
+			f.acked(25, 1050, true, 15)
 			f.acked(27, 1100, true, 17)
 		}},
 		{"a duplicate ACK", func(f *flowTest) {
@@ -80,7 +80,7 @@ func TestProgress(t *testing.T) {
 			f.sent(10, data(5000, 100))
 			f.acked(25, 3000, false, -1)
 			f.acked(26, 5000, false, -1)
-			f.acked(27, 5001, true, -1)
+			f.acked(27, 5001, true, 17)
 		}},
 		{"an ACK beyond what was sent", func(f *flowTest) {
 			f.sent(10, data(1000, 100))
@@ -106,7 +106,7 @@ func TestProgress(t *testing.T) {
 			f.sent(10, tcp{seq: 99, flags: syn})
 			f.acked(20, 100, true, 10)
 			f.sent(30, tcp{seq: 100, flags: fin | ack, length: 10})
-			f.acked(40, 110, true, -1)
+			f.acked(40, 110, true, 10)
 			f.acked(41, 111, true, 11)
 		}},
 		{"a retransmission is not timed, but counts", func(f *flowTest) {
@@ -124,9 +124,9 @@ func TestProgress(t *testing.T) {
 		{"a retransmission that is longer", func(f *flowTest) {
 			f.sent(10, data(1000, 100))
 			f.sent(20, data(1000, 200))
-			f.acked(30, 1200, true, 10) // of what is new in it
+			f.acked(30, 1200, true, -1)
 		}},
-		{"one segment at a time is timed", func(f *flowTest) {
+		{"what has waited for longest is timed", func(f *flowTest) {
 			f.sent(10, data(1000, 100))
 			f.sent(15, data(1100, 100))
 			f.acked(30, 1200, true, 20)
@@ -284,7 +284,7 @@ func TestStamps(t *testing.T) {
 	f.acked(60, 1010, true, 40)
 	check("an ACK of the first segment", 30, 40)
 	f.sent(65, data(1020, 10))
-	f.acked(70, 1030, true, 5)
+	f.acked(70, 1030, true, 40)
 	check("an ACK of all", 0, 0)
 }
 

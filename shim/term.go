@@ -22,7 +22,7 @@ type Term struct {
 	// arrivedSent is when the latest packet was sent that is known to have
 	// arrived, and confirmed when that became known.
 	arrivedSent, confirmed atomic.Int64
-	// sample is the last round-trip time measured, zero once it was taken.
+	// sample is the longest round-trip time measured, zero once it was taken.
 	sample atomic.Int64
 	flows  atomic.Pointer[flows]
 }
@@ -31,9 +31,7 @@ type Term struct {
 func (t *Term) confirm(now, sent, sample time.Duration) {
 	raise(&t.arrivedSent, sent)
 	raise(&t.confirmed, now)
-	if sample > 0 {
-		t.sample.Store(int64(sample))
-	}
+	raise(&t.sample, sample)
 }
 
 // raise sets t to v if that is more.
