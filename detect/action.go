@@ -71,7 +71,9 @@ type ResetTimer struct{ Before time.Time }
 // Answered tells that a test of a pair was answered, however late.
 type Answered struct {
 	Pair locator.Pair
-	RTT  time.Duration
+	// ID names the Poll.
+	ID  uint64
+	RTT time.Duration
 }
 
 // TestFailed tells that a pair's test went unanswered.

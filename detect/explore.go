@@ -48,6 +48,11 @@ type exploration struct {
 // stop keeps what later explorations need: when we last tested.
 func (x *exploration) stop() { *x = exploration{sentAt: x.sentAt, failed: x.failed} }
 
+// suspects reports whether a suspicion of the primary here began it.
+func (x *exploration) suspects() bool {
+	return x.cause == Timer || x.cause == ICMP || x.cause == Complaint
+}
+
 // next returns when something is to be done, zero for never.
 func (x *exploration) next() time.Time {
 	return earliest(x.deadline, earliest(x.againAt, x.condemnAt))
@@ -59,7 +64,7 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	x := &m.explore
 	*x = exploration{cause: cause, startedAt: now, failed: x.failed, sentAt: x.sentAt}
 	x.doubt = doubt && m.primary.IsValid()
-	x.carries = cause == Timer || cause == ICMP || cause == PeerPoll || cause == DeletePair
+	x.carries = x.suspects() || cause == PeerPoll || cause == DeletePair
 	if cause == PolicyChange {
 		x.failed = failure{}
 	}

@@ -205,6 +205,15 @@ func (m *Machine) alarmTimer(peerReport time.Duration) time.Duration {
 	return min(d<<min(m.alarms, 10), max(m.timers.Ceiling, d))
 }
 
+// Patience returns how long a packet on the primary pair may stay unconfirmed now
+// before it raises suspicion. reported says that only a Report can confirm it.
+func (m *Machine) Patience(reported bool) time.Duration {
+	if reported {
+		return m.alarmTimer(m.peerReport)
+	}
+	return m.alarmTimer(0)
+}
+
 // HandleTimeout does what is due at now.
 func (m *Machine) HandleTimeout(now time.Time, acts []Action) []Action {
 	if due(m.lookAt, now) {
