@@ -155,7 +155,7 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if !p.rtt.known() {
 			p.rtt = p.pollRTT // until upper layers say more
 		}
-		acts = append(acts, Answered{Pair: s.pair, ID: s.id, RTT: now.Sub(s.at) - h.Held})
+		acts = append(acts, Answered{Pair: s.pair, ID: s.id, Sent: s.at, RTT: now.Sub(s.at) - h.Held})
 		if !m.current(s) {
 			continue // it may have failed since
 		}

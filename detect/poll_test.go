@@ -143,7 +143,7 @@ func TestAnswered(t *testing.T) {
 	h.until("Send test A2→B2").ignore()
 	poll := h.test("A2→B2")
 	h.after(7 * time.Millisecond).answered(poll)
-	want := Answered{Pair: pairOf("A2→B2"), ID: poll.ID, RTT: 7 * time.Millisecond}
+	want := Answered{Pair: pairOf("A2→B2"), ID: poll.ID, Sent: h.now.Add(-7 * time.Millisecond), RTT: 7 * time.Millisecond}
 	if len(h.pending) != 1 || h.pending[0] != Action(want) {
 		t.Errorf("%+v, want %+v", h.pending, want)
 	}

@@ -144,7 +144,7 @@ type history struct {
 	records []Record
 	count   uint64
 	primary locator.Pair
-	// polled is when a Poll on the primary was last known to have arrived, and
+	// polled is when the last Poll on the primary was answered, were it at once, and
 	// reported when a Report last confirmed a packet.
 	polled, reported time.Time
 	// follows says that the last Record lacks First.
@@ -264,8 +264,8 @@ func (h *history) opened() {
 }
 
 func (h *history) answered(now time.Time, a detect.Answered) {
-	if a.Pair == h.primary {
-		h.polled = now
+	if at := a.Sent.Add(a.RTT); a.Pair == h.primary && at.After(h.polled) {
+		h.polled = at
 	}
 	r := h.last()
 	if r == nil {
