@@ -59,6 +59,7 @@ type Node struct {
 	drained   []string // names of interfaces
 	deadlines deadlines
 	events    subscribers
+	recent    []Event // oldest first
 	opens     openLimit
 	budget    budget
 }
