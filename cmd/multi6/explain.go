@@ -13,28 +13,29 @@ import (
 
 func newExplainCmd() *cobra.Command {
 	var a asker
-	last := 1
+	last, number := 1, uint64(0)
 	cmd := &cobra.Command{
-		Use:   "explain [NAME|CONFIG] PEER [--last N]",
+		Use:   "explain [NAME|CONFIG] PEER [--last N|--number N]",
 		Short: "Tell why and how the pair to a peer changed, or did not",
 		Long: `Tell the story of a failover: what made the daemon doubt the primary pair, which
 pairs it tested, which answered, what it decided and on what evidence, and when the
 new pair first proved its worth. The story of a false alarm or an outage is told as
 well, and that of the first contact. Times are relative to the suspicion.
 
-The daemon remembers the last 32 of each peer. The latest is told unless --last says
-how many; of several, all but the latest have a line each.
+The daemon remembers the last 32 of each peer. The latest is told, or the one that
+--number names. --last lists the latest ones, and tells the last of them in full.
 
 NAME and CONFIG are as for 'multi6 status', PEER is a peer's name, identifier or
 public key.`,
 		Example: `  multi6 explain b
   multi6 explain shim0 b --last 10
+  multi6 explain b --number 3
   multi6 explain b --last 32 --json | jq '.records[] | select(.outcome == "switched")'`,
 		DisableFlagsInUseLine: true,
 		Args:                  takes("[NAME|CONFIG]", "[PEER]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if last < 1 {
-				return usageError("--last %d: there is none; give 1 or more", last)
+				return usageError("--last %d tells nothing; give 1 or more", last)
 			}
 			socket, peer, err := a.findWith(socketDir, args, "PEER")
 			if err != nil {
@@ -46,6 +47,11 @@ public key.`,
 			if err != nil {
 				return err
 			}
+			if number > 0 {
+				if e, err = numbered(e, number); err != nil {
+					return err
+				}
+			}
 			earlier := max(0, len(e.Records)-last)
 			e.Records = e.Records[earlier:]
 			text := explainText(e, time.Now())
@@ -56,8 +62,24 @@ public key.`,
 		},
 	}
 	a.addFlags(cmd, "the only argument is PEER")
-	cmd.Flags().IntVar(&last, "last", last, "tell of the last `N`")
+	cmd.Flags().IntVar(&last, "last", last, "list the last `N`")
+	cmd.Flags().Uint64Var(&number, "number", 0, "tell of number `N` of the list")
+	cmd.MarkFlagsMutuallyExclusive("last", "number")
 	return cmd
+}
+
+// numbered returns e with record number alone.
+func numbered(e node.Explanation, number uint64) (node.Explanation, error) {
+	for _, r := range e.Records {
+		if r.Number == number {
+			e.Records = []node.Record{r}
+			return e, nil
+		}
+	}
+	if len(e.Records) == 0 {
+		return e, fmt.Errorf("%s has no number %d: nothing happened yet", e.Peer, number)
+	}
+	return e, fmt.Errorf("%s has no number %d; it has %d to %d", e.Peer, number, e.Records[0].Number, e.Records[len(e.Records)-1].Number)
 }
 
 // explainText renders e for people: a line for each record, and the last one in full.
@@ -67,7 +89,11 @@ func explainText(e node.Explanation, now time.Time) string {
 	}
 	var b strings.Builder
 	for i, r := range e.Records {
-		b.WriteString(e.Peer + ": " + headline(r, now) + "\n")
+		name := e.Peer
+		if len(e.Records) > 1 {
+			name += fmt.Sprintf(" %d", r.Number)
+		}
+		b.WriteString(name + ": " + headline(r, now) + "\n")
 		if i == len(e.Records)-2 {
 			b.WriteString("\n")
 		}
@@ -87,6 +113,8 @@ func headline(r node.Record, now time.Time) string {
 	case r.Outcome == "switched":
 		return fmt.Sprintf("switched from %s to %s at %s, %s after %s",
 			pairText(r.Old), pairText(r.New), clock(r.Decision.At, now), delay(r.Decision.Millis), beginning(r))
+	case r.Outcome == "stayed" && r.Cause == "complaint":
+		return fmt.Sprintf("stayed on %s at %s: it works, as was known %s after the complaint", pairText(r.Old), clock(r.Decision.At, now), delay(r.Decision.Millis))
 	case r.Outcome == "stayed" && doubted(r):
 		return fmt.Sprintf("stayed on %s at %s: a false alarm, over after %s", pairText(r.Old), clock(r.Decision.At, now), delay(r.Decision.Millis))
 	case r.Outcome == "stayed":
@@ -179,7 +207,7 @@ func why(r node.Record) string {
 	text := "Why: " + nobodyAnswered(r)
 	switch {
 	case r.New != nil:
-		return text + ", until the new pair " + answers(r, *r.New) + "."
+		return fmt.Sprintf("%s; %s later %s did.", text, delay(r.End.Millis-r.Decision.Millis), pairText(r.New))
 	case r.End != nil:
 		return text + ", and there was nothing left to send, or the peer closed."
 	}
@@ -228,12 +256,14 @@ func whySwitched(r node.Record) string {
 
 // answers says how p has done in the tests of r, as far as they bear on its outcome.
 func answers(r node.Record, p node.Pair) string {
-	sent, answered, first := 0, 0, 0
+	sent, answered, first, poll := 0, 0, 0, "Poll"
 	for _, x := range r.Polls {
 		if x.Pair != p || x.Reply {
 			continue
 		}
-		sent++
+		if sent++; sent == 1 && x.Open {
+			poll = "Open"
+		}
 		if x.Result == "answered" {
 			if answered++; answered == 1 {
 				first = sent
@@ -244,13 +274,13 @@ func answers(r node.Record, p node.Pair) string {
 	case sent == 0:
 		return "was not tested again"
 	case answered == 0 && sent == 1:
-		return "did not answer its Poll"
+		return "did not answer its " + poll
 	case answered == 0:
 		return fmt.Sprintf("answered none of %d Polls", sent)
 	case sent == 1:
-		return "answered its Poll"
+		return "answered its " + poll
 	case first == 1:
-		return "answered the first Poll"
+		return "answered the first " + poll
 	}
 	return fmt.Sprintf("answered a Poll after %d unanswered", first-1)
 }
