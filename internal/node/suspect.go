@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/multi6/multi6/detect"
@@ -24,8 +25,8 @@ type SuspectResult struct {
 	// Record tells of the exploration; absent if none could begin, as no pair is
 	// known.
 	Record *Record `json:"record,omitempty"`
-	// Quicker is a pair of the primary's class whose round-trip time lately was less
-	// than half of the primary's. Nothing is done about it.
+	// Quicker is a pair of the primary's class whose round-trip time was clearly
+	// less than the primary's in these tests. Nothing is done about it.
 	Quicker *QuickerPair `json:"quicker,omitempty"`
 }
 
@@ -61,10 +62,11 @@ func (n *Node) Suspect(ctx context.Context, r SuspectRequest) (res SuspectResult
 	}
 	if !n.call(func(now time.Time) {
 		s := p.context.Status(now)
-		res.Pair, res.Quicker = pairOf(s.Primary), quicker(s, now)
+		res.Pair = pairOf(s.Primary)
 		if all := p.context.History(); len(all) > 0 {
-			record := recordOf(all[len(all)-1])
-			res.Record = &record
+			last := all[len(all)-1]
+			record := recordOf(last)
+			res.Record, res.Quicker = &record, quicker(last, s.Pairs)
 		}
 	}) {
 		return res, errEnded
@@ -72,30 +74,34 @@ func (n *Node) Suspect(ctx context.Context, r SuspectRequest) (res SuspectResult
 	return res, nil
 }
 
-// quickerLately is for how long what was measured of a pair is held against another.
-const quickerLately = time.Minute
+// leastGain is by how much a pair has to be quicker to be worth a word: less is
+// jitter.
+const leastGain = 5 * time.Millisecond
 
-// quicker returns the pair that is clearly quicker than the primary, nil if none is.
-func quicker(s shim.Status, now time.Time) *QuickerPair {
-	var primary, best shim.PairStatus
-	for _, x := range s.Pairs {
-		if x.Primary {
-			primary = x
+// quicker returns the pair that was clearly quicker than the primary in the tests of r,
+// nil if none was. As the answers to both come over the way that the peer likes best,
+// a quarter less of a round trip is half of the way there.
+func quicker(r shim.Record, pairs []shim.PairStatus) *QuickerPair {
+	rtt := make(map[locator.Pair]time.Duration)
+	for _, p := range r.Polls {
+		if best, known := rtt[p.Pair]; !p.Answered.IsZero() && !p.Reply && (!known || p.RTT < best) {
+			rtt[p.Pair] = p.RTT
 		}
 	}
-	for _, x := range s.Pairs {
-		lately := x.Result == "ok" && now.Sub(x.At) < quickerLately
-		if !lately || x.Class != primary.Class || x.RTT == 0 || 2*x.RTT >= primary.RTT {
-			continue
-		}
-		if best.RTT == 0 || x.RTT < best.RTT {
-			best = x
-		}
-	}
-	if best.Pair == (locator.Pair{}) {
+	at := slices.IndexFunc(pairs, func(x shim.PairStatus) bool { return x.Primary })
+	if at < 0 {
 		return nil
 	}
-	return &QuickerPair{mustPair(best.Pair), millis(best.RTT), millis(primary.RTT)}
+	primary := pairs[at]
+	var best *QuickerPair
+	limit := min(rtt[primary.Pair]*3/4, rtt[primary.Pair]-leastGain)
+	for _, x := range pairs {
+		if d, known := rtt[x.Pair]; known && x.Class == primary.Class && d < limit {
+			limit = d
+			best = &QuickerPair{mustPair(x.Pair), millis(d), millis(rtt[primary.Pair])}
+		}
+	}
+	return best
 }
 
 // settle waits until the exploration of p's pairs has come to an end, or patience has.
