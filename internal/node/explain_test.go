@@ -85,18 +85,19 @@ func TestSuspect(t *testing.T) {
 		if res.Old == nil || *res.Pair != *res.Old || res.Record.Cause != "complaint" || res.Record.Outcome != "stayed" || res.Quicker != nil {
 			t.Errorf("all well: %+v", res)
 		}
+		time.Sleep(time.Second)
 		// The other uplink is much quicker.
 		slow, quick := 1, 2
 		if w.a.uses(2) {
 			slow, quick = 2, 1
 		}
 		for _, v := range []*virtual{w.a, w.b} {
-			v.host.EditInterface(sim.Uplink(slow), func(out, _ *sim.Link) { out.Delay = 40 * time.Millisecond })
+			v.host.EditInterface(sim.Uplink(slow), func(out, _ *sim.Link) { out.Delay = 25 * time.Millisecond })
 			v.host.EditInterface(sim.Uplink(quick), func(out, _ *sim.Link) { out.Delay = 5 * time.Millisecond })
 		}
 		res = suspect()
 		if res.Quicker == nil || *res.Pair == res.Quicker.Pair || res.Quicker.RTTMillis > res.Quicker.PrimaryRTTMillis*3/4 {
-			t.Errorf("another is quicker: %+v", res)
+			t.Errorf("another is quicker: %+v\n%+v", res, res.Record)
 		}
 		p, _ := w.a.primary()
 		w.net.Edit(p, block)
