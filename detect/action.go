@@ -71,6 +71,10 @@ type ResetTimer struct{ Before time.Time }
 // Answered tells that a test of a pair was answered, however late.
 type Answered struct {
 	Pair locator.Pair
+	// ID names the Poll, which was sent at Sent. The answer may have been longer on
+	// its way than RTT: the peer may have had nothing to say.
+	ID   uint64
+	Sent time.Time
 	RTT  time.Duration
 }
 

@@ -26,7 +26,7 @@
 //	  +--------------------| PRIMARY OPERATIONAL |
 //	   Delete pair, Last   +---------------------+
 //
-// "Last" holds when no other pair is left to try in this round. Three things
+// "Last" holds when no other pair is left to try in this round. Four things
 // go beyond the figure:
 //
 //   - NO PRIMARY tests all known pairs again after a back-off that doubles with
@@ -36,6 +36,9 @@
 //     Policy change when it came over another pair than our primary: "B uses
 //     the same algorithm, but starts the process from the reception of the
 //     first Poll message" (§5.4).
+//   - A Complaint of a user or an application, to whom "the current connection is
+//     unsatisfactory" (§4), has the primary tested as ICMP does. It stays if it
+//     answers: what is wrong may be elsewhere.
 //   - The pair under test and the primary pair are kept apart. Data stays on the
 //     primary until another pair was shown to work, which is also what keeps a
 //     lying peer from directing traffic at others.

@@ -48,6 +48,11 @@ type exploration struct {
 // stop keeps what later explorations need: when we last tested.
 func (x *exploration) stop() { *x = exploration{sentAt: x.sentAt, failed: x.failed} }
 
+// suspects reports whether a suspicion of the primary here began it.
+func (x *exploration) suspects() bool {
+	return x.cause == Timer || x.cause == ICMP || x.cause == Complaint
+}
+
 // next returns when something is to be done, zero for never.
 func (x *exploration) next() time.Time {
 	return earliest(x.deadline, earliest(x.againAt, x.condemnAt))
@@ -59,7 +64,9 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	x := &m.explore
 	*x = exploration{cause: cause, startedAt: now, failed: x.failed, sentAt: x.sentAt}
 	x.doubt = doubt && m.primary.IsValid()
-	x.carries = cause == Timer || cause == ICMP || cause == PeerPoll || cause == DeletePair
+	// Who explores only because the peer does, and knows that its own packets arrive,
+	// need not send them twice; nor could it then tell any longer that they do.
+	x.carries = x.suspects() || cause == PeerPoll && !m.confirmedLately(now) || cause == DeletePair
 	m.trial.stop()
 	if cause.policy() {
 		x.failed = failure{}
@@ -83,7 +90,7 @@ func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	x.tries++
 	x.againAt = time.Time{}
-	if x.tries < m.timers.Tries {
+	if x.tries < m.tries(now) {
 		x.againAt = now.Add(m.timers.gap(m.primaryRTT()))
 	} else {
 		x.condemnAt = now.Add(m.pollTimer(m.primary))
@@ -123,9 +130,39 @@ func (m *Machine) condemn(now time.Time, acts []Action) []Action {
 	return acts
 }
 
+// confirmedLately reports whether packets sent on the primary were lately shown to
+// arrive.
+func (m *Machine) confirmedLately(now time.Time) bool {
+	p := m.pairs[m.primary]
+	return p != nil && p.ok && now.Sub(p.testedAt) <= m.SendTimer()
+}
+
+// overdue reports whether packets have become overdue since the peer's Poll began the
+// exploration, so that there is doubt of our own.
+func (m *Machine) overdue(now time.Time) bool {
+	x := &m.explore
+	return x.cause == PeerPoll && !x.carries && x.doubt && due(m.checkAt, now)
+}
+
+// carry has packets go with the tests from now on.
+func (m *Machine) carry(acts []Action) []Action {
+	x := &m.explore
+	x.carries, m.checkAt = true, time.Time{}
+	switch {
+	case x.verified.IsValid():
+		return m.duplicate(x.verified, acts)
+	case x.testing.IsValid() && x.testing != m.primary:
+		return m.duplicate(x.testing, acts)
+	}
+	return acts
+}
+
 // advance does what is due in an exploration.
 func (m *Machine) advance(now time.Time, acts []Action) []Action {
 	x := &m.explore
+	if m.overdue(now) {
+		acts = m.carry(acts)
+	}
 	if due(x.againAt, now) {
 		if due(x.deadline, now) {
 			x.deadline = now.Add(leastWait) // one after another

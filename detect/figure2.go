@@ -155,9 +155,14 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 		return acts
 	}
 	x := &m.explore
-	if p == m.primary && (x.cause == Timer || x.cause == ICMP) {
+	if p == m.primary && x.doubt {
+		m.pairs[p].falseAlarm(now)
+	}
+	if p == m.primary && x.suspects() {
 		m.stats.FalseAlarms++
-		m.alarms++
+		if x.cause != Complaint { // the send timer is not to blame
+			m.alarms++
+		}
 	}
 	if x.doubt && p != m.primary {
 		// Found a way; but is the old one gone?
@@ -191,7 +196,10 @@ func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts [
 	case m.state == PrimaryOperational:
 		return append(acts, ResetTimer{})
 	case m.state == TestingPrimary && !m.wants():
-		if x.cause == Timer || x.cause == ICMP {
+		if x.doubt {
+			p.falseAlarm(now)
+		}
+		if x.suspects() {
 			m.stats.FalseAlarms++
 		}
 		return m.operational(now, m.primary, ULPFeedback, time.Time{}, acts)
@@ -273,6 +281,20 @@ func (m *Machine) Want(now time.Time, p locator.Pair, acts []Action) []Action {
 	}
 	acts = m.begin(now, PolicyChange, p, false, acts)
 	m.explore.wanted = p
+	return acts
+}
+
+// Complain takes in that a user or an application is not content with the
+// connection (§4): the primary pair is tested at once. Where there is none, the
+// search goes on at the pace for those who have something to send.
+func (m *Machine) Complain(now time.Time, acts []Action) []Action {
+	if m.state == PrimaryOperational {
+		return m.suspect(now, Complaint, acts)
+	}
+	if m.connected {
+		m.demand = now
+		m.hurry(now)
+	}
 	return acts
 }
 

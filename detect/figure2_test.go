@@ -33,6 +33,7 @@ import (
 //	| TESTING PRIMARY     | Peer Poll     |                       | Send test where it came        | TESTING PRIMARY     |
 //	| PRIMARY OPERATIONAL | Peer Poll     | not lately answered   | Send test                      | TESTING PRIMARY     |
 //	| PRIMARY OPERATIONAL | Peer Poll     | lately answered       | answer on the primary          | PRIMARY OPERATIONAL |
+//	| PRIMARY OPERATIONAL | Complaint     |                       | Send test                      | TESTING PRIMARY     |
 //	| any but (start)     | Disconnect    |                       |                                | (start)             |
 //
 // A primary in doubt stays in use, and is polled, until it is condemned. Other
@@ -236,6 +237,25 @@ var figure2 = []struct {
 		func(t tb) *harness { return operationalOn(t, "A1→B1", "A2→B2") },
 		func(h *harness) { h.hint("A1→B1") },
 		[]string{"primary operational, icmp: testing primary", "Send test A1→B1"},
+		TestingPrimary, "A1→B1", "A1→B1",
+	},
+	{
+		PrimaryOperational, Complaint, "",
+		func(t tb) *harness { return operationalOn(t, "A1→B1", "A2→B2") },
+		func(h *harness) { h.complain() },
+		[]string{"primary operational, complaint: testing primary", "Send test A1→B1"},
+		TestingPrimary, "A1→B1", "A1→B1",
+	},
+	{
+		PrimaryOperational, Complaint, "soon after another",
+		func(t tb) *harness {
+			h := operationalOn(t, "A1→B1", "A2→B2")
+			h.complain()
+			h.ignore().after(time.Millisecond).answered(h.last)
+			return h.ignore()
+		},
+		func(h *harness) { h.complain() },
+		[]string{"primary operational, complaint: testing primary", "Send test A1→B1"},
 		TestingPrimary, "A1→B1", "A1→B1",
 	},
 	{
@@ -504,6 +524,7 @@ var cells = []cell{
 			return h.m.HandleLoss(h.now, 100, 30, h.m.HandleLoss(h.now, 100, 30, acts))
 		})
 	}, []string{"primary operational"}},
+	{Complaint, "", (*harness).complain, []string{"primary operational"}},
 	{Disconnect, "", (*harness).disconnect,
 		[]string{"no primary", "testing the first", "testing primary", "primary operational"}},
 }
@@ -534,7 +555,7 @@ func TestFigure2UnlistedDoesNothing(t *testing.T) {
 
 // Every event has its cell in the walk.
 func TestFigure2WalkIsComplete(t *testing.T) {
-	for e := Connect; e <= Disconnect; e++ {
+	for e := Connect; e <= Complaint; e++ {
 		if !slices.ContainsFunc(cells, func(c cell) bool { return c.event == e }) {
 			t.Errorf("no cell for %v", e)
 		}
@@ -661,4 +682,40 @@ func TestStrings(t *testing.T) {
 	if got := (Reason{Timer, TestOK}).String(); got != "timer, then test ok" {
 		t.Errorf("Reason is %q", got)
 	}
+}
+
+// Who complains has the primary tested, even if it was lately; it stays if it answers,
+// and the send timer is none the longer for it.
+func TestComplaint(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	before := h.m.Patience(false)
+	for range 3 {
+		h.complain()
+		h.expect("primary operational, complaint: testing primary", "Send test A1→B1")
+		h.answered(h.last)
+		h.expect("testing primary, test ok: primary operational", "Reset timer")
+	}
+	if got := h.m.Patience(false); got != before {
+		t.Errorf("alarm timer %v after complaints, want %v", got, before)
+	}
+	if got, want := h.m.Stats(), (Stats{Suspicions: 3, FalseAlarms: 3}); got != want {
+		t.Errorf("stats %+v, want %+v", got, want)
+	}
+	h.complain()
+	h.until("Send test A2→B2").ignore()
+	h.answered(h.test("A2→B2"))
+	h.until("failed A1→B1")
+	h.expect("failed A1→B1", "use A2→B2 for A1→B1: complaint, then test ok", "testing primary, test ok: primary operational", "Reset timer")
+}
+
+// Who complains while no pair works has something to send.
+func TestComplaintHurries(t *testing.T) {
+	h := noPrimaryOf(t, "A1→B1")
+	for h.m.State() != NoPrimary || h.m.Deadline().Sub(h.now) <= Balanced.BackoffCap {
+		h.ignore().now = h.m.Deadline()
+		h.wake()
+	}
+	h.ignore().complain()
+	h.expect()
+	wantAbout(t, "the wait then", h.m.Deadline().Sub(h.now), Balanced.BackoffCap)
 }

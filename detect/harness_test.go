@@ -243,6 +243,11 @@ func (h *harness) hint(pair string) {
 	h.event(func(acts []Action) []Action { return h.m.HandleHint(h.now, pairOf(pair), acts) })
 }
 
+func (h *harness) complain() {
+	h.t.Helper()
+	h.event(func(acts []Action) []Action { return h.m.Complain(h.now, acts) })
+}
+
 func (h *harness) want(pair string) {
 	h.t.Helper()
 	h.event(func(acts []Action) []Action { return h.m.Want(h.now, pairOf(pair), acts) })

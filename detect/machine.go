@@ -167,6 +167,9 @@ func (m *Machine) Deadline() time.Time {
 		d = earliest(d, earliest(m.trial.at, earliest(m.checkAt, m.watchAt)))
 	case TestingPrimary:
 		d = earliest(d, m.explore.next())
+		if x := &m.explore; x.cause == PeerPoll && !x.carries && x.doubt {
+			d = earliest(d, m.checkAt)
+		}
 	case NoPrimary:
 		d = earliest(d, m.explore.retryAt)
 	}
@@ -204,6 +207,15 @@ func (m *Machine) Observe(now time.Time, e Evidence) {
 func (m *Machine) alarmTimer(peerReport time.Duration) time.Duration {
 	d := m.timers.sendTimer(m.primaryRTT(), peerReport)
 	return min(d<<min(m.alarms, 10), max(m.timers.Ceiling, d))
+}
+
+// Patience returns how long a packet on the primary pair may stay unconfirmed now
+// before it raises suspicion. reported says that only a Report can confirm it.
+func (m *Machine) Patience(reported bool) time.Duration {
+	if reported {
+		return m.alarmTimer(m.peerReport)
+	}
+	return m.alarmTimer(0)
 }
 
 // HandleTimeout does what is due at now.

@@ -32,8 +32,41 @@ type pair struct {
 	// loss is the share of packets last known to be lost, as of lossAt.
 	loss   float64
 	lossAt time.Time
+	// alarms counts the false alarms up to alarmAt, with less weight for older ones.
+	alarms  float64
+	alarmAt time.Time
 	// watch is for a pair that is better liked than the primary.
 	watch watch
+}
+
+// alarmsFor is the age at which an alarm that proved false counts half, and maxExtra
+// how many Polls more, at most, a primary that raises such alarms is given to answer:
+// on a path that loses 5 %, one in ten goes unanswered.
+const (
+	alarmsFor = time.Minute
+	maxExtra  = 4
+)
+
+// falseAlarm notes that p answered although it had been suspected.
+func (p *pair) falseAlarm(now time.Time) {
+	p.alarms, p.alarmAt = p.alarmsNow(now)+1, now
+}
+
+// alarmsNow returns how many false alarms there were lately, older ones counting less.
+func (p *pair) alarmsNow(now time.Time) float64 {
+	if p.alarmAt.IsZero() {
+		return 0
+	}
+	return p.alarms * math.Exp2(-max(0, now.Sub(p.alarmAt).Seconds())/alarmsFor.Seconds())
+}
+
+// tries returns how many Polls of the primary must go unanswered before it is left.
+func (m *Machine) tries(now time.Time) int {
+	p := m.pairs[m.primary]
+	if p == nil {
+		return m.timers.Tries
+	}
+	return m.timers.Tries + min(int(p.alarmsNow(now)/2), maxExtra)
 }
 
 func (p *pair) tested(now time.Time, ok bool) { p.ok, p.testedAt = ok, now }

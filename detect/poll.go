@@ -160,7 +160,7 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if s.train && s.pair == m.trial.pair {
 			m.trial.answered++
 		}
-		acts = append(acts, Answered{Pair: s.pair, RTT: now.Sub(s.at) - h.Held})
+		acts = append(acts, Answered{Pair: s.pair, ID: s.id, Sent: s.at, RTT: now.Sub(s.at) - h.Held})
 		if !m.current(s) {
 			continue // it may have failed since
 		}

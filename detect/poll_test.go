@@ -141,8 +141,9 @@ func TestPollTimerIgnoresFeedback(t *testing.T) {
 func TestAnswered(t *testing.T) {
 	h := testingOn(t, "A1→B1", "A2→B2")
 	h.until("Send test A2→B2").ignore()
-	h.after(7 * time.Millisecond).answered(h.test("A2→B2"))
-	want := Answered{Pair: pairOf("A2→B2"), RTT: 7 * time.Millisecond}
+	poll := h.test("A2→B2")
+	h.after(7 * time.Millisecond).answered(poll)
+	want := Answered{Pair: pairOf("A2→B2"), ID: poll.ID, Sent: h.now.Add(-7 * time.Millisecond), RTT: 7 * time.Millisecond}
 	if len(h.pending) != 1 || h.pending[0] != Action(want) {
 		t.Errorf("%+v, want %+v", h.pending, want)
 	}

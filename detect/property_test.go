@@ -169,7 +169,8 @@ func TestMachineProperties(t *testing.T) {
 				h.feedback(time.Duration(rapid.IntRange(0, 500).Draw(t, "ms")) * ms)
 				note()
 			},
-			"hint": func(t *rapid.T) { h.hint(pair.Draw(t, "pair")); note() },
+			"hint":      func(t *rapid.T) { h.hint(pair.Draw(t, "pair")); note() },
+			"complaint": func(*rapid.T) { h.complain(); note() },
 			"send error": func(t *rapid.T) {
 				p := pairOf(pair.Draw(t, "pair"))
 				h.event(func(acts []Action) []Action { return h.m.HandleSendError(h.now, p, acts) })

@@ -31,7 +31,7 @@ func (s State) String() string {
 // Event is an event of Figure 2 (draft §5.2).
 type Event uint8
 
-// The events of Figure 2, and the three that go beyond it.
+// The events of Figure 2, and the five that go beyond it.
 const (
 	// Connect: the application has a packet for a new peer, or the peer calls.
 	Connect Event = iota + 1
@@ -62,12 +62,16 @@ const (
 	// Disconnect: the state shared with the peer is gone, so that the next
 	// packet connects anew (extension).
 	Disconnect
+	// Complaint: a user or an application says that the connection is
+	// unsatisfactory (extension, §4).
+	Complaint
 )
 
 var eventNames = [...]string{
 	Connect: "connect", TestOK: "test ok", TestFail: "test fail", ULPFeedback: "ulp feedback",
 	ICMP: "icmp", Timer: "timer", AddPair: "add pair", DeletePair: "delete pair",
-	PolicyChange: "policy change", PeerPoll: "peer poll", Retry: "retry", Degraded: "degraded", Disconnect: "disconnect",
+	PolicyChange: "policy change", PeerPoll: "peer poll", Retry: "retry", Degraded: "degraded",
+	Complaint: "complaint", Disconnect: "disconnect",
 }
 
 // policy reports whether e asks for another pair although the primary works.

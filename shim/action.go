@@ -98,6 +98,8 @@ type Event struct {
 	// SilentFor is, with the suspicion of a pair, how long it is since something
 	// was last confirmed.
 	SilentFor time.Duration
+	// Took is, with a switch, how long it is since the exploration began.
+	Took time.Duration
 }
 
 func (Send) action()       {}

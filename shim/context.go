@@ -80,6 +80,10 @@ type Context struct {
 	opened, stamped uint64
 	rekeyAt         time.Time
 
+	history history
+	// prompt is what is behind an exploration that begins now.
+	prompt Prompt
+
 	announce announcement
 	// reportedAt is when the last Report was sent.
 	reportedAt time.Time
@@ -113,7 +117,7 @@ func (c *Context) random() uint64 {
 // enter begins a method: what the packet path left behind is taken in first, so
 // that nothing is judged on half of the evidence.
 func (c *Context) enter(now time.Time, acts []Action) {
-	c.now, c.acts = now, acts
+	c.now, c.acts, c.prompt = now, acts, ""
 	c.collect()
 }
 
@@ -170,6 +174,7 @@ func (c *Context) feedBack() {
 	}
 	if at := t.confirmed.Load(); at != c.seen {
 		c.seen = at
+		c.history.confirmed(c.confirmation(c.instant(at)))
 		sample := time.Duration(t.sample.Swap(0))
 		c.perform(c.machine.HandleFeedback(c.now, c.instant(at), sample, nil))
 		c.setGrain()
@@ -272,6 +277,7 @@ func (c *Context) Quiet() bool {
 // HandleSendError takes in that the kernel would not send on a pair.
 func (c *Context) HandleSendError(now time.Time, p locator.Pair, acts []Action) []Action {
 	c.enter(now, acts)
+	c.prompt = PromptSendError
 	c.perform(c.machine.HandleSendError(now, p, nil))
 	return c.leave()
 }
@@ -279,6 +285,7 @@ func (c *Context) HandleSendError(now time.Time, p locator.Pair, acts []Action) 
 // Want asks for another primary pair; it is tested first.
 func (c *Context) Want(now time.Time, p locator.Pair, acts []Action) []Action {
 	c.enter(now, acts)
+	c.prompt = PromptUser
 	c.perform(c.machine.Want(now, p, nil))
 	return c.leave()
 }
@@ -287,6 +294,7 @@ func (c *Context) Want(now time.Time, p locator.Pair, acts []Action) []Action {
 // stays until it fails, or Auto.
 func (c *Context) Switch(now time.Time, p locator.Pair, acts []Action) []Action {
 	c.enter(now, acts)
+	c.prompt = PromptUser
 	c.perform(c.machine.Switch(now, p, nil))
 	return c.leave()
 }

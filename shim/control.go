@@ -116,6 +116,9 @@ func (c *Context) handlePoll(p locator.Pair, f wire.Poll) {
 	for _, ok := range f.OK.All() {
 		poll.OK = append(poll.OK, detect.Heard{ID: ok.ID, Held: ok.Held})
 	}
+	if f.Wish {
+		c.prompt = PromptPeer
+	}
 	c.perform(c.machine.HandlePoll(c.now, p, poll, nil))
 }
 
@@ -139,6 +142,7 @@ func (c *Context) handleReport(f wire.Report) {
 			return
 		}
 		if sent, ok := t.reported(now, f.Largest); ok {
+			c.history.reported = c.now
 			t.confirm(now, sent, 0)
 			c.collect()
 		}

@@ -11,6 +11,7 @@ import (
 // perform turns the machine's actions into datagrams, snapshots and events.
 func (c *Context) perform(acts []detect.Action) {
 	for _, a := range acts {
+		c.record(a)
 		switch a := a.(type) {
 		case detect.SendPoll:
 			c.sendPoll(a)
@@ -126,7 +127,7 @@ func (c *Context) setPrimary(a detect.SetPrimary) {
 	}
 	c.setPath()
 	c.tellReportDelay()
-	c.event(Event{Kind: EventSwitch, Pair: a.To, Old: a.From, Cause: a.Reason.String()})
+	c.event(Event{Kind: EventSwitch, Pair: a.To, Old: a.From, Cause: a.Reason.String(), Took: c.history.took(c.now)})
 }
 
 // sendPoll sends a Poll, or the Open that stands for it.
@@ -143,6 +144,7 @@ func (c *Context) sendPoll(a detect.SendPoll) {
 	// round opens anew, unless the peer itself waits for an answer to its Open.
 	if s == nil || a.Answer && a.Round%2 == 1 && s.Used() {
 		if a.Answer {
+			c.history.opened()
 			c.sendOpen1(a.Pair, a.ID, false)
 		}
 		return

@@ -137,19 +137,24 @@ func ask[T any](cmd *cobra.Command, socket string, patience time.Duration,
 	client := node.NewClient(socket)
 	defer client.Close()
 	answer, err = f(client, ctx)
+	return answer, askError(cmd, socket, patience, err)
+}
+
+// askError says what is wrong when asking the daemon on socket for cmd ended with err.
+func askError(cmd *cobra.Command, socket string, patience time.Duration, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return answer, exitWith(exitRuntime, "may not open %s: try 'sudo %s'", socket, cmd.CommandPath())
+		return exitWith(exitRuntime, "may not open %s: try 'sudo %s'", socket, cmd.CommandPath())
 	case errors.Is(err, context.DeadlineExceeded):
-		return answer, exitWith(exitNoDaemon, "the daemon on %s does not answer within %v", socket, patience)
+		return exitWith(exitNoDaemon, "the daemon on %s does not answer within %v", socket, patience)
 	case errors.Is(err, node.ErrNoDaemon):
-		return answer, exitWith(exitNoDaemon, "no daemon answers on %s: start one with 'multi6 up', or give its NAME or --socket", socket)
+		return exitWith(exitNoDaemon, "no daemon answers on %s: start one with 'multi6 up', or give its NAME or --socket", socket)
 	case errors.Is(err, node.ErrRequest):
-		return answer, err // it says all
+		return err // it says all
 	case err != nil:
-		return answer, fmt.Errorf("%s: %w", socket, err)
+		return fmt.Errorf("%s: %w", socket, err)
 	}
-	return answer, nil
+	return nil
 }
 
 // status asks for the status of the daemon that args mean. What is left of args are

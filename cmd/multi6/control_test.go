@@ -24,6 +24,14 @@ type fakeDaemon struct {
 	drains   node.DrainRequest
 	drained  node.DrainResult
 	refusal  string
+	// For explain, suspect and events: explained is the peer that was asked for,
+	// recent how events were.
+	explanation node.Explanation
+	explained   string
+	suspects    node.SuspectRequest
+	suspected   node.SuspectResult
+	happened    []node.Event
+	recent      string
 }
 
 func newFakeDaemon(t *testing.T) *fakeDaemon {
@@ -33,6 +41,20 @@ func newFakeDaemon(t *testing.T) *fakeDaemon {
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(d.status) })
 	mux.HandleFunc("POST /v1/switch", func(w http.ResponseWriter, r *http.Request) { d.command(w, r, &d.switches, &d.switched) })
 	mux.HandleFunc("POST /v1/drain", func(w http.ResponseWriter, r *http.Request) { d.command(w, r, &d.drains, &d.drained) })
+	mux.HandleFunc("POST /v1/suspect", func(w http.ResponseWriter, r *http.Request) { d.command(w, r, &d.suspects, &d.suspected) })
+	mux.HandleFunc("GET /v1/explain", func(w http.ResponseWriter, r *http.Request) {
+		if d.explained = r.URL.Query().Get("peer"); d.refusal != "" {
+			http.Error(w, d.refusal, http.StatusBadRequest)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(d.explanation)
+	})
+	mux.HandleFunc("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
+		d.recent = r.URL.RawQuery
+		for _, e := range d.happened {
+			_ = json.NewEncoder(w).Encode(e)
+		}
+	})
 	l, err := net.Listen("unix", d.socket)
 	must(t, err)
 	s := &http.Server{Handler: mux}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -86,6 +87,23 @@ func (c *Client) Drain(ctx context.Context, r DrainRequest) (res DrainResult, er
 	return res, err
 }
 
+// Suspect says that the connection to a peer is unsatisfactory; errors are as with
+// Switch.
+func (c *Client) Suspect(ctx context.Context, r SuspectRequest) (res SuspectResult, err error) {
+	err = c.post(ctx, "/v1/suspect", r, &res)
+	return res, err
+}
+
+// Explain asks what the pairs of a peer have been through; errors are as with Switch.
+func (c *Client) Explain(ctx context.Context, peer string) (e Explanation, err error) {
+	body, err := c.get(ctx, "/v1/explain?peer="+url.QueryEscape(peer))
+	if err != nil {
+		return e, err
+	}
+	defer body.Close()
+	return e, json.NewDecoder(body).Decode(&e)
+}
+
 // Status asks for the node's status.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	body, err := c.get(ctx, "/v1/status")
@@ -99,7 +117,20 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 // Events calls f with each event from now on, until ctx ends or the node does.
 // ready, if not nil, is called when events begin to count.
 func (c *Client) Events(ctx context.Context, ready func(), f func(Event)) error {
-	body, err := c.get(ctx, "/v1/events")
+	return c.events(ctx, "/v1/events", ready, f)
+}
+
+// Recent calls f with each of the latest events, oldest first, and if follow holds
+// goes on as Events does.
+func (c *Client) Recent(ctx context.Context, follow bool, f func(Event)) error {
+	if follow {
+		return c.events(ctx, "/v1/events?recent=1", nil, f)
+	}
+	return c.events(ctx, "/v1/events?recent=1&follow=0", nil, f)
+}
+
+func (c *Client) events(ctx context.Context, path string, ready func(), f func(Event)) error {
+	body, err := c.get(ctx, path)
 	if err != nil {
 		return err
 	}

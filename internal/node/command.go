@@ -84,34 +84,16 @@ func (n *Node) Switch(ctx context.Context, r SwitchRequest) (res SwitchResult, e
 	if err != nil || res.Switched {
 		return res, err
 	}
-	return res, n.await(ctx, events, p, wanted, &res)
-}
-
-// await waits until the test of wanted has come to an end.
-func (n *Node) await(ctx context.Context, events <-chan Event, p *peer, wanted locator.Pair, res *SwitchResult) error {
-	ctx, cancel := context.WithTimeout(ctx, switchPatience)
-	defer cancel()
-	for {
-		select {
-		case e := <-events:
-			if e.Peer != p.Name || e.Kind != shim.EventState.String() || e.State == detect.TestingPrimary.String() {
-				continue
-			}
-		case <-ctx.Done():
-			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return ctx.Err()
-			}
-		case <-n.done:
-			return errEnded
-		}
-		if !n.call(func(now time.Time) {
-			primary := p.context.Status(now).Primary
-			res.Pair, res.Switched = pairOf(primary), primary == wanted
-		}) {
-			return errEnded
-		}
-		return nil
+	if err = n.settle(ctx, events, p); err != nil {
+		return res, err
 	}
+	if !n.call(func(now time.Time) {
+		primary := p.context.Status(now).Primary
+		res.Pair, res.Switched = pairOf(primary), primary == wanted
+	}) {
+		return res, errEnded
+	}
+	return res, nil
 }
 
 // peerNamed returns the peer that a person means.

@@ -40,13 +40,18 @@ func ListenControl(path string) (net.Listener, error) {
 // ServeControl answers on l until ctx ends:
 //
 //	GET /v1/status   a Status
-//	GET /v1/events   Events from now on, one JSON object a line
+//	GET /v1/events   Events from now on, one JSON object a line; ?recent=1: the latest
+//	                 ones first; ?recent=1&follow=0: those alone
+//	GET /v1/explain  ?peer=NAME: an Explanation
 //	POST /v1/switch  a SwitchRequest; answers with a SwitchResult
+//	POST /v1/suspect a SuspectRequest; answers with a SuspectResult
 //	POST /v1/drain   a DrainRequest; answers with a DrainResult
 func (n *Node) ServeControl(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", n.serveStatus)
 	mux.HandleFunc("GET /v1/events", n.serveEvents)
+	mux.HandleFunc("GET /v1/explain", n.serveExplain)
+	mux.HandleFunc("POST /v1/suspect", serveCommand(n.Suspect))
 	mux.HandleFunc("POST /v1/switch", serveCommand(n.Switch))
 	mux.HandleFunc("POST /v1/drain", serveCommand(n.Drain))
 	s := &http.Server{
@@ -99,13 +104,23 @@ func serveCommand[Request, Result any](f func(context.Context, Request) (Result,
 }
 
 func (n *Node) serveEvents(w http.ResponseWriter, r *http.Request) {
-	events, stop := n.Subscribe()
+	recent, events, stop := n.subscribe()
 	defer stop()
 	rc := http.NewResponseController(w)
 	enc := json.NewEncoder(w)
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.WriteHeader(http.StatusOK)
+	if r.URL.Query().Get("recent") == "1" {
+		for _, e := range recent {
+			if enc.Encode(e) != nil {
+				return
+			}
+		}
+	}
 	_ = rc.Flush()
+	if r.URL.Query().Get("follow") == "0" {
+		return
+	}
 	for {
 		select {
 		case e := <-events:

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/multi6/multi6/detect"
@@ -26,6 +28,8 @@ type Event struct {
 	Detail  string `json:"detail,omitempty"`
 	// SilentMillis is how long packets had been unconfirmed.
 	SilentMillis float64 `json:"silent_ms,omitempty"`
+	// TookMillis is, of a switch, how long ago its reason was found.
+	TookMillis float64 `json:"took_ms,omitempty"`
 }
 
 // A Pair is a pair of locators.
@@ -51,17 +55,31 @@ type subscribers map[chan Event]struct{}
 // Subscribe returns a channel of events from now on, and what ends it. A
 // subscriber that does not keep up loses events.
 func (n *Node) Subscribe() (<-chan Event, func()) {
+	_, events, stop := n.subscribe()
+	return events, stop
+}
+
+// subscribe is Subscribe; recent are the latest events before, oldest first.
+func (n *Node) subscribe() (recent []Event, events <-chan Event, stop func()) {
 	ch := make(chan Event, subscriberQueue)
 	n.call(func(time.Time) {
 		if n.events == nil {
 			n.events = make(subscribers)
 		}
 		n.events[ch] = struct{}{}
+		recent = slices.Clone(n.recent[max(0, len(n.recent)-maxRecent):])
 	})
-	return ch, func() { n.call(func(time.Time) { delete(n.events, ch) }) }
+	return recent, ch, func() { n.call(func(time.Time) { delete(n.events, ch) }) }
 }
 
+// maxRecent is how many events are kept for those who come later.
+const maxRecent = 256
+
 func (n *Node) publish(e Event) {
+	if len(n.recent) >= 2*maxRecent { // not for every event
+		n.recent = slices.Delete(n.recent, 0, maxRecent)
+	}
+	n.recent = append(n.recent, e)
 	for ch := range n.events {
 		select {
 		case ch <- e:
@@ -80,7 +98,7 @@ func (l *looper) event(p *peer, e shim.Event) {
 	switch e.Kind {
 	case shim.EventState:
 		x.State, x.From = e.To.String(), e.From.String()
-		x.SilentMillis = float64(e.SilentFor.Microseconds()) / 1000
+		x.SilentMillis = millis(e.SilentFor)
 		switch {
 		case e.To == detect.PrimaryOperational:
 			p.down = false
@@ -89,6 +107,7 @@ func (l *looper) event(p *peer, e shim.Event) {
 		}
 	case shim.EventSwitch:
 		level = slog.LevelInfo
+		x.TookMillis = millis(e.Took)
 	case shim.EventClose, shim.EventLocators:
 		level = slog.LevelInfo
 	}
@@ -112,6 +131,9 @@ func attrs(e Event) []any {
 	add("state", e.State)
 	add("cause", e.Cause)
 	add("detail", e.Detail)
+	if e.TookMillis > 0 {
+		add("took_ms", strconv.FormatFloat(e.TookMillis, 'f', -1, 64))
+	}
 	return a
 }
 

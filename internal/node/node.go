@@ -59,8 +59,9 @@ type Node struct {
 	drained   []string // names of interfaces
 	deadlines deadlines
 	events    subscribers
-	opens     bucket // of others
-	tests     bucket // of ours
+	recent    []Event // oldest first
+	opens     bucket  // of others
+	tests     bucket  // of ours
 	budget    budget
 }
 

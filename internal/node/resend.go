@@ -26,6 +26,8 @@ type resender struct {
 	// one went.
 	pending []resent
 	began   time.Duration
+	// waited is how many of the pending packets had found no pair, the oldest ones.
+	waited int
 }
 
 type resent struct {
@@ -45,6 +47,7 @@ func (l *looper) resend(p *peer, a shim.Resend) {
 	after := now - r.began
 	var last time.Duration
 	p.ringMu.Lock()
+	r.waited += p.ring.Waiting()
 	p.ring.Unconfirmed(a.Term, now, a.Since, a.Limit, func(at time.Duration, pkt []byte) {
 		if at > 0 {
 			if last > 0 {
@@ -62,13 +65,18 @@ func (l *looper) resend(p *peer, a shim.Resend) {
 // resendDue sends what is due and returns when the next burst is.
 func (l *looper) resendDue(p *peer, now time.Duration) {
 	r := &p.resender
+	packets, bytes := 0, 0
 	for len(r.pending) > 0 && r.began+r.pending[0].after <= now {
 		b := r.pending[0].buf
 		r.pending = r.pending[1:]
 		p.counters.resent.Add(1)
+		packets, bytes = packets+1, bytes+len(b)-shim.Headroom
 		l.sealer.sealOver(p, r.session, r.hop, b, shim.Headroom, len(b))
 	}
 	l.sealer.flush()
+	waited := min(r.waited, packets)
+	r.waited -= waited
+	p.context.Resent(l.base.Add(now), r.hop.Pair, packets, waited, bytes)
 }
 
 // next returns when the next packets are to be sent again, zero if none are.
