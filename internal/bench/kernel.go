@@ -9,7 +9,10 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/rig"
@@ -81,7 +84,50 @@ func (k kernel) setUp(ctx context.Context) error {
 	if used, err := c.Near.MultipathTCP(); err != nil || !used {
 		return errors.Join(errors.New("the kernel fell back to plain TCP"), err)
 	}
-	return nil
+	return k.joined(ctx, c)
+}
+
+// joinTime is how long the second subflow may take to come up.
+const joinTime = 5 * time.Second
+
+// joined waits until a connection has its second subflow: without one it would be
+// plain TCP that is measured. Data has to flow first.
+func (k kernel) joined(ctx context.Context, c rig.Connection) error {
+	for deadline := time.Now().Add(joinTime); time.Now().Before(deadline); {
+		if _, err := c.Near.Write([]byte{0}); err != nil {
+			return err
+		}
+		var counts []byte
+		err := k.lab.A.Do(func() (err error) {
+			counts, err = os.ReadFile("/proc/thread-self/net/netstat")
+			return err
+		})
+		if err != nil || counter(string(counts), "MPTcpExt:", "MPJoinSynAckRx") > 0 {
+			return err
+		}
+		if err := rig.Pause(ctx, polling); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("no second subflow within %v", joinTime)
+}
+
+// counter returns a number from a table such as /proc/net/netstat: pairs of lines
+// that begin alike, with names and with values.
+func counter(table, group, name string) (n uint64) {
+	var names []string
+	for line := range strings.Lines(table) {
+		f := strings.Fields(line)
+		if len(f) == 0 || f[0] != group {
+			continue
+		}
+		if i := slices.Index(names, name); i > 0 && i < len(f) {
+			n, _ = strconv.ParseUint(f[i], 10, 64)
+			return n
+		}
+		names = f
+	}
+	return 0
 }
 
 // tune applies what of tuning the kernel has.
