@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds multi6 and measures how long connections stall when paths fail, over
-# all faults, modes and round-trip times; that takes hours. Arguments go to
-# 'multi6 bench failover' and narrow it down. Results go to the current directory
+# all faults, modes and round-trip times; that takes hours, and it says how many
+# before it starts. Arguments go to 'multi6 bench failover' and narrow it down, or
+# add others for comparison: --compare. Results go to the current directory
 # unless --out says otherwise.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh

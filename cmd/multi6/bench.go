@@ -22,6 +22,7 @@ type benchFlags struct {
 	runs                    int
 	outage, trouble         time.Duration
 	compare                 bool
+	compareRuns             int
 	out                     string
 	json                    bool
 }
@@ -77,7 +78,8 @@ are only shown.`,
 	flags.IntVar(&f.runs, "runs", 5, "runs of each case")
 	flags.DurationVar(&f.outage, "outage", 30*time.Second, "how long all paths are dead in F6")
 	flags.DurationVar(&f.trouble, "trouble", 20*time.Second, "how long F7 and F8 last")
-	flags.BoolVar(&f.compare, "compare", false, "also measure Multipath TCP and plain TCP, without daemons")
+	flags.BoolVar(&f.compare, "compare", false, "also measure BGP with BFD (if bird is installed), Multipath TCP and plain TCP")
+	flags.IntVar(&f.compareRuns, "compare-runs", 5, "runs of each case with --compare, if fewer")
 	flags.StringVar(&f.out, "out", ".", "`DIR` for failover.json and stalls.svg")
 	flags.BoolVar(&f.json, "json", false, "print failover.json instead of the table")
 	return cmd
@@ -87,7 +89,7 @@ are only shown.`,
 func (f benchFlags) options() (o bench.Options, err error) {
 	o = bench.Options{
 		RTTs: f.rtts, Profiles: f.profiles, Runs: f.runs, Outage: f.outage, Trouble: f.trouble,
-		Compare: f.compare, LogDir: f.out,
+		Compare: f.compare, CompareRuns: f.compareRuns, LogDir: f.out,
 	}
 	if o.Faults, err = parseAll(f.faults, bench.ParseFault, bench.Faults()); err != nil {
 		return o, err
@@ -105,8 +107,8 @@ func (f benchFlags) options() (o bench.Options, err error) {
 			return o, usageError("--rtt %v is not within 0 to %v", rtt, maxDemoRTT)
 		}
 	}
-	if f.runs < 1 {
-		return o, usageError("--runs %d is less than 1", f.runs)
+	if f.runs < 1 || f.compareRuns < 1 {
+		return o, usageError("--runs %d or --compare-runs %d is less than 1", f.runs, f.compareRuns)
 	}
 	if f.outage <= 0 || f.trouble <= 0 {
 		return o, usageError("--outage and --trouble must be more than 0")
@@ -142,6 +144,7 @@ func runBench(ctx context.Context, cmd *cobra.Command, f benchFlags, o bench.Opt
 		return err
 	}
 	o.Progress = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
+	o.Progress(fmt.Sprintf("This takes about %v.", o.Estimate()))
 	result, err := bench.Run(ctx, o)
 	if ctx.Err() != nil && err != nil {
 		err = fmt.Errorf("interrupted; daemons, namespaces and temporary files are gone%s", unless(err, context.Canceled))

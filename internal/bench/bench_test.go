@@ -256,3 +256,12 @@ func TestCheckDatagram(t *testing.T) {
 		}
 	}
 }
+
+func TestCounter(t *testing.T) {
+	const table = "TcpExt: A B\nTcpExt: 1 2\nMPTcpExt: A B\nMPTcpExt: 3 4\n"
+	for name, want := range map[string]uint64{"A": 3, "B": 4, "C": 0} {
+		if got := counter(table, "MPTcpExt:", name); got != want {
+			t.Errorf("%s: %d, want %d", name, got, want)
+		}
+	}
+}

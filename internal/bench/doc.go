@@ -31,6 +31,15 @@
 // everything is healed, and both nodes must be operational on an unchanging
 // pair, with the stream flowing, before the next failure.
 //
-// With Compare, the same is done with what the kernel offers by itself: Multipath
-// TCP with two subflows, and plain TCP.
+// With Compare, the same is done with others:
+//
+//	bgp+bfd      BIRD in both hosts: the stable address of each, which no uplink
+//	             owns, announced over both uplinks by BGP, each watched by BFD
+//	             at 10 ms × 3
+//	mptcp-tuned  Multipath TCP with a backup subflow and short timers
+//	mptcp        Multipath TCP with two subflows, as the kernel has it
+//	tcp          plain TCP
+//
+// Where a number misses its target, the report shows what both nodes told in the
+// run nearest to the median.
 package bench

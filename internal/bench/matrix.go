@@ -133,3 +133,21 @@ func Target(f Fault, m Mode, rtt time.Duration, profile string) time.Duration {
 	}
 	return 0
 }
+
+// idle is the name of the time in which nothing is sent.
+const idle = "idle"
+
+// controlLimit returns how many control packets a second both nodes together may
+// send at most while idle, or in a mode: a peer that is asked nothing says nothing,
+// acknowledgements of TCP tell enough, and a stream of datagrams one way needs
+// reports.
+func controlLimit(while string) *float64 {
+	n := 1.0
+	switch while {
+	case idle:
+		n = 0
+	case UDP.String():
+		n = 50
+	}
+	return &n
+}

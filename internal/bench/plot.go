@@ -19,13 +19,13 @@ import (
 	"github.com/multi6/multi6/internal/rig"
 )
 
-// The layout of the picture: a row for each mode, a column for each round-trip
-// time and profile.
+// The layout of the picture.
 const (
-	panelWidth  = 11 * vg.Centimeter
-	panelHeight = 7 * vg.Centimeter
-	headHeight  = 3.6 * vg.Centimeter
-	margin      = 0.5 * vg.Centimeter
+	panelWidth   = 11 * vg.Centimeter
+	panelHeight  = 7 * vg.Centimeter
+	headHeight   = 2.2 * vg.Centimeter
+	legendHeight = 2 * vg.Centimeter
+	margin       = 0.5 * vg.Centimeter
 )
 
 // shortest is where the x axes begin; stalls shorter than it are drawn there.
@@ -37,8 +37,8 @@ var (
 	pale  = color.NRGBA{0xdd, 0xdd, 0xdd, 0xff}
 )
 
-// Colours of the faults after Okabe and Ito, which the colour-blind can tell
-// apart. Faults differ in their dashes too.
+// Colours after Okabe and Ito, which the colour-blind can tell
+// apart; curves differ in their dashes too.
 var faultStyles = [faults]draw.LineStyle{
 	F1: lineStyle(0xd5, 0x5e, 0x00),
 	F2: lineStyle(0xe6, 0x9f, 0x00, 6, 2),
@@ -54,46 +54,37 @@ func lineStyle(r, g, b uint8, dashes ...vg.Length) draw.LineStyle {
 	return draw.LineStyle{Color: color.NRGBA{r, g, b, 0xff}, Width: 1.8, Dashes: dashes}
 }
 
-// A systemStyle is how the stalls of one system over all faults are drawn, where
-// they are for comparison.
-type systemStyle struct {
-	system, name string
-	line         draw.LineStyle
-}
-
-var systemStyles = []systemStyle{
-	{systemMPTCP, "Multipath TCP, F1 to F5", draw.LineStyle{Color: color.NRGBA{0x99, 0x99, 0x99, 0xff}, Width: 3}},
-	{systemTCP, "TCP, F1 to F5", draw.LineStyle{Color: color.NRGBA{0xbb, 0xbb, 0xbb, 0xff}, Width: 3, Dashes: []vg.Length{7, 4}}},
-}
-
-// WriteSVG draws the cumulative distributions of the stalls, one curve for each
-// fault. A curve that ends below 100 % has stalls that never ended.
+// WriteSVG draws the cumulative distributions of the stalls: first, for each mode
+// and round-trip time, a curve for each system; then, for each mode and profile,
+// one for each fault. A curve that ends below 100 % has stalls that never ended.
 func (r *Result) WriteSVG(w io.Writer) error {
-	var columns []Group
-	for _, g := range r.Groups {
-		if g.System == systemMulti6 && len(g.Cells) > 0 {
-			columns = append(columns, g)
-		}
+	all := r.grids()
+	columns, rows := 2, 0
+	for _, g := range all {
+		columns, rows = max(columns, g.columns), rows+len(g.panels)
 	}
-	rows := modesOf(columns)
-	width := vg.Length(max(len(columns), 2))*panelWidth + 2*margin
-	height := headHeight + vg.Length(len(rows))*panelHeight + 2*margin
+	width := vg.Length(columns)*panelWidth + 2*margin
+	height := headHeight + vg.Length(len(all))*legendHeight + vg.Length(rows)*panelHeight + 2*margin
 	svg := vgsvg.New(width, height)
 	c := draw.New(svg)
 	c.FillPolygon(color.White, []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}})
 	c = draw.Crop(c, margin, -margin, margin, -margin)
-	r.drawHead(c, columns)
-	longest := r.longest()
-	for i, m := range rows {
-		for j, g := range columns {
-			top := c.Max.Y - headHeight - vg.Length(i)*panelHeight
-			left := c.Min.X + vg.Length(j)*panelWidth
-			panel := c
-			panel.Rectangle = vg.Rectangle{
-				Min: vg.Point{X: left, Y: top - panelHeight + 0.7*vg.Centimeter},
-				Max: vg.Point{X: left + panelWidth - 0.6*vg.Centimeter, Y: top},
+	drawHead(c)
+	top := c.Max.Y - headHeight
+	for _, g := range all {
+		g.drawLegend(c, top)
+		top -= legendHeight
+		for _, row := range g.panels {
+			for j, p := range row {
+				left := c.Min.X + vg.Length(j)*panelWidth
+				at := c
+				at.Rectangle = vg.Rectangle{
+					Min: vg.Point{X: left, Y: top - panelHeight + 0.7*vg.Centimeter},
+					Max: vg.Point{X: left + panelWidth - 0.6*vg.Centimeter, Y: top},
+				}
+				p.draw(at, r.longest())
 			}
-			r.drawPanel(panel, g, m, longest)
+			top -= panelHeight
 		}
 	}
 	var b bytes.Buffer
@@ -128,25 +119,11 @@ func (r *Result) longest() float64 {
 	return math.Pow(10, math.Ceil(math.Log10(most)))
 }
 
-// drawHead draws title and legend.
-func (r *Result) drawHead(c draw.Canvas, columns []Group) {
+func drawHead(c draw.Canvas) {
 	write(c, 16, black, c.Min.X, c.Max.Y, "How long connections stall when their path fails")
 	write(c, 10, grey, c.Min.X, c.Max.Y-0.75*vg.Centimeter,
 		"Share of the runs whose stall was no longer; a curve that stays below 100 % has stalls without end.")
 	write(c, 10, grey, c.Min.X, c.Max.Y-1.2*vg.Centimeter, "Triangles are the targets for the medians.")
-	at := vg.Point{X: c.Min.X, Y: c.Max.Y - 1.9*vg.Centimeter}
-	for _, f := range Faults() {
-		if slices.ContainsFunc(columns, func(g Group) bool {
-			return slices.ContainsFunc(g.Cells, func(c Cell) bool { return c.Fault == f })
-		}) {
-			at = legend(c, at, faultStyles[f], fmt.Sprintf("%v %s", f, f.Text()))
-		}
-	}
-	for _, s := range systemStyles {
-		if slices.ContainsFunc(r.Groups, func(g Group) bool { return g.System == s.system }) {
-			at = legend(c, at, s.line, s.name)
-		}
-	}
 }
 
 // legend draws an entry, on the next line if there is no room, and returns where
@@ -164,43 +141,6 @@ func legend(c draw.Canvas, at vg.Point, style draw.LineStyle, name string) vg.Po
 	return at
 }
 
-// drawPanel draws the distributions of one mode.
-func (r *Result) drawPanel(c draw.Canvas, g Group, m Mode, longest float64) {
-	p := plot.New()
-	p.Title.Text = fmt.Sprintf("%v, RTT %v, %s", m, time.Duration(g.RTT), g.Profile)
-	p.Title.TextStyle = textStyle(11, black)
-	p.Title.TextStyle.XAlign = draw.XCenter
-	p.Title.Padding = 2
-	p.X.Label.Text, p.Y.Label.Text = "stall, ms", "% of runs"
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font, a.Tick.Label.Font = sans(9), sans(9)
-		a.Color, a.Tick.Color = grey, grey
-		a.LineStyle.Color, a.Tick.LineStyle.Color = grey, grey
-	}
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
-	p.Y.Tick.Marker = plot.ConstantTicks{{Value: 0, Label: "0"}, {Value: 50, Label: "50"}, {Value: 100, Label: "100"}}
-	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = pale, pale
-	p.Add(grid)
-	for _, s := range systemStyles {
-		var stalls []Trial
-		for _, other := range r.Groups {
-			if other.System == s.system && other.RTT == g.RTT {
-				stalls = append(stalls, runsOf(other, m, 0)...)
-			}
-		}
-		addCurve(p, stalls, s.line, longest)
-	}
-	for _, f := range slices.Backward(Faults()) { // of equal targets, the first one's colour shows
-		addCurve(p, runsOf(g, m, f), faultStyles[f], longest)
-		if t := Target(f, m, time.Duration(g.RTT), g.Profile); t > 0 && len(runsOf(g, m, f)) > 0 {
-			p.Add(tick{float64(t) / float64(time.Millisecond), faultStyles[f].Color})
-		}
-	}
-	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = float64(shortest)/float64(time.Millisecond), longest, 0, 112
-	p.Draw(c)
-}
-
 // runsOf returns the runs of a mode and a fault, 0 being all but those that last
 // (F6 to F8), whose stalls mean something else.
 func runsOf(g Group, m Mode, f Fault) (runs []Trial) {
@@ -210,12 +150,6 @@ func runsOf(g Group, m Mode, f Fault) (runs []Trial) {
 		}
 	}
 	return runs
-}
-
-func addCurve(p *plot.Plot, runs []Trial, style draw.LineStyle, longest float64) {
-	if xys := distribution(runs, longest); len(xys) > 0 {
-		p.Add(&plotter.Line{XYs: xys, LineStyle: style})
-	}
 }
 
 // distribution returns the cumulative distribution in steps, %, over the

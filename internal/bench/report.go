@@ -24,9 +24,14 @@ func (r *Result) WriteTable(w io.Writer) error {
 			return err
 		}
 		for _, c := range g.Control {
-			fmt.Fprintf(w, "  control packets per second, %s: %.1f from A, %.1f from B\n", c.While, c.A, c.B)
+			fmt.Fprintf(w, "  %s\n", c.line(g.System))
 		}
 		fmt.Fprintln(w)
+		for _, c := range g.Cells {
+			if c.missed() {
+				c.writeTimeline(w)
+			}
+		}
 	}
 	for _, s := range r.Skipped {
 		fmt.Fprintln(w, "not measured:", s)
@@ -35,6 +40,23 @@ func (r *Result) WriteTable(w io.Writer) error {
 		"on return: median of the longest gaps after the path came back, no part of the stall.\n"+
 		"%d processors, load before the first run %s.\n", r.CPUs, r.Load)
 	return err
+}
+
+// line tells of a count in a line.
+func (c *Control) line(system string) string {
+	what := "packets"
+	if system == systemMulti6 {
+		what = "control packets"
+	}
+	s := fmt.Sprintf("%s per second, %s: %.1f from A, %.1f from B", what, c.While, c.A, c.B)
+	switch {
+	case c.Limit == nil:
+	case c.A+c.B > *c.Limit:
+		s += fmt.Sprintf(" (at most %g: missed)", *c.Limit)
+	default:
+		s += fmt.Sprintf(" (at most %g: met)", *c.Limit)
+	}
+	return s
 }
 
 func (g *Group) title() string {
@@ -71,10 +93,10 @@ func (c *Cell) verdict() string {
 	switch {
 	case c.Target == 0:
 		return "-"
-	case c.Met:
-		return "met"
+	case c.missed():
+		return "missed"
 	}
-	return "missed"
+	return "met"
 }
 
 // typical returns the median of a moment where at least half of the runs have

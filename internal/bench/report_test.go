@@ -19,11 +19,16 @@ func results() *Result {
 	runs := trials(30, 20, 40)
 	suspicion := rig.Millis(11 * msec)
 	runs[0].Suspicion, runs[2].Suspicion = &suspicion, &suspicion
+	runs[0].events = []rig.Event{
+		{At: suspicion, Node: "a", What: node.Event{Kind: "state", From: "primary operational", State: "testing primary", Cause: "timer", SilentMillis: 12}},
+		{At: rig.Millis(15 * msec), Node: "b", What: node.Event{Kind: "switch", Pair: &node.Pair{Local: "1", Remote: "2"}, Cause: "timer, then test ok"}},
+		{At: rig.Millis(900 * msec), Node: "b", What: node.Event{Kind: "locators"}}, // long after the stall
+	}
 	runs[2].events = []rig.Event{{At: suspicion, Node: "a", What: node.Event{Kind: "state"}}}
 	return &Result{
 		Version: ResultVersion, StartedAt: time.Unix(0, 0).UTC(), CPUs: 2, Load: "0.10 0.20 0.30", Rate: rate,
 		Groups: []Group{
-			{System: systemMulti6, Profile: "fast", RTT: rig.Millis(20 * msec), Control: []Control{{"idle", 0, 0.5}}, Cells: []Cell{
+			{System: systemMulti6, Profile: "fast", RTT: rig.Millis(20 * msec), Control: []Control{{idle, 0, 0.5, controlLimit(idle)}, {"udp", 12, 3, controlLimit("udp")}}, Cells: []Cell{
 				newCell(F1, RR, 70*msec, runs), newCell(F4, RR, 15*msec, runs), newCell(F7, UDP, 0, runs),
 			}},
 			{System: systemTCP, RTT: rig.Millis(20 * msec), Cells: []Cell{newCell(F1, RR, 0, trials(-10000))}},
@@ -43,7 +48,14 @@ multi6, RTT 20ms, fast
     rr     F1     3    30.0    -  40.0    70.0      met       11.0     -         -         -        0.0      0       0  blackhole both ways
     rr     F4     3    30.0    -  40.0    15.0   missed       11.0     -         -         -        0.0      0       0  link down
    udp     F7     3    30.0    -  40.0       -        -       11.0     -         -         -        0.0      0       0  flapping
-  control packets per second, idle: 0.0 from A, 0.5 from B
+  control packets per second, idle: 0.0 from A, 0.5 from B (at most 0: missed)
+  control packets per second, udp: 12.0 from A, 3.0 from B (at most 50: met)
+
+  rr F4 missed its target of 15.0 ms; run 1, nearest to the median, stalled 30.0 ms from 0.0:
+   0.0            the path fails
+  11.0  +11.0  a  state primary operational to testing primary (timer) silent 12.0 ms
+  15.0   +4.0  b  switch 1 - 2 (timer, then test ok)
+  30.0  +15.0     the stall ends: first byte; TCP retransmitted 0, the nodes sent 0 again, TCP's timer stood at 0.0 ms
 
 tcp, RTT 20ms
   mode  fault  runs    median  p99       max  target  verdict  suspicion  test  switch a  switch b  on return  wrong  resets
@@ -124,7 +136,7 @@ func TestSVG(t *testing.T) {
 			}
 			want := []string{"How long connections stall"}
 			if len(r.Groups) > 0 {
-				want = append(want, "F1 blackhole both ways", "rr, RTT 20ms, fast", "udp, RTT 20ms, fast", "TCP, F1 to F5")
+				want = append(want, "F1 blackhole both ways", "rr, RTT 20ms, fast", "udp, RTT 20ms, fast", "rr, RTT 20ms", "multi6, fast", "TCP")
 			}
 			for _, w := range want {
 				if !strings.Contains(words.String(), w) {

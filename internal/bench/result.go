@@ -30,7 +30,7 @@ type Result struct {
 
 // A Group is what one system did at one round-trip time.
 type Group struct {
-	System  string     `json:"system"` // multi6, mptcp, tcp
+	System  string     `json:"system"` // multi6, bgp+bfd, mptcp-tuned, mptcp, tcp
 	Profile string     `json:"profile,omitempty"`
 	RTT     rig.Millis `json:"rtt_ms"`
 	Control []Control  `json:"control,omitempty"`
@@ -38,11 +38,14 @@ type Group struct {
 }
 
 // A Control is how many control packets A and B send per second, while idle or
-// while a stream flows that no failure disturbs.
+// while a stream flows that no failure disturbs. Of other systems than multi6 it
+// is all that A's links carry while idle.
 type Control struct {
 	While string  `json:"while"` // "idle" or a mode
 	A     float64 `json:"a_pps"`
 	B     float64 `json:"b_pps"`
+	// Limit is the most that A and B together should send; none for other systems.
+	Limit *float64 `json:"limit_pps,omitempty"`
 }
 
 // A Cell is one fault in one mode, some times. Median, P99 and Max are of the
@@ -64,6 +67,10 @@ type Cell struct {
 	// in it: at_ms counts from the failure.
 	Slowest  int         `json:"slowest"`
 	Timeline []rig.Event `json:"timeline"`
+	// Typical is the index of the run whose stall is nearest to the median, and
+	// TypicalTimeline what the nodes told in it, where the target was missed.
+	Typical         int         `json:"typical"`
+	TypicalTimeline []rig.Event `json:"typical_timeline,omitempty"`
 }
 
 // newCell adds up runs, at least one.
@@ -89,8 +96,20 @@ func newCell(f Fault, m Mode, target time.Duration, runs []Trial) Cell {
 	if events := runs[c.Slowest].events; events != nil {
 		c.Timeline = events
 	}
+	distance := func(r Trial) rig.Millis { return max(r.Stall-c.Median, c.Median-r.Stall) }
+	for i, r := range runs {
+		if distance(r) < distance(runs[c.Typical]) {
+			c.Typical = i
+		}
+	}
+	if c.missed() {
+		c.TypicalTimeline = runs[c.Typical].events
+	}
 	return c
 }
+
+// missed reports whether there is a target that was not met.
+func (c *Cell) missed() bool { return c.Target > 0 && !c.Met }
 
 func count(b bool) int {
 	if b {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,12 +25,12 @@ import (
 const (
 	rate      = 200e6 // bit/s
 	queueTime = 15 * time.Millisecond
-	bulkShare = 0.8
+	bulkRate  = rate * 8 / 10 // bit/s
 )
 
 const (
 	warmUp     = 600 * time.Millisecond // of a stream before the failure, and a few round trips
-	countFor   = 2 * time.Second        // that control packets are counted
+	countFor   = 5 * time.Second        // that control packets are counted
 	restFor    = time.Second            // before the nodes count as idle
 	mostJitter = 20 * time.Millisecond  // of the failure, so that it comes anywhere between two messages
 )
@@ -37,8 +38,13 @@ const (
 // Names of systems.
 const (
 	systemMulti6 = "multi6"
-	systemMPTCP  = "mptcp"
-	systemTCP    = "tcp"
+	// BGP with BFD, 10 ms × 3, by BIRD.
+	systemBFD = "bgp+bfd"
+	// Multipath TCP with a backup subflow and all that the kernel lets be tuned, and
+	// with two subflows in common use.
+	systemMPTCPTuned = "mptcp-tuned"
+	systemMPTCP      = "mptcp"
+	systemTCP        = "tcp"
 )
 
 // Options say what to run. Lists are in the order of the runs.
@@ -52,8 +58,10 @@ type Options struct {
 	Runs       int
 	// Outage is how long all paths are dead in F6, Trouble how long F7 and F8 last.
 	Outage, Trouble time.Duration
-	// Compare adds what the kernel offers.
-	Compare bool
+	// Compare adds BGP with BFD and what the kernel offers, with at most
+	// CompareRuns runs of each case.
+	Compare     bool
+	CompareRuns int
 	// Progress, if not nil, is told of each step, one after another.
 	Progress func(string)
 	// LogDir, if not empty, gets the logs of the daemons when something went
@@ -69,6 +77,7 @@ type bench struct {
 	clock rig.Clock
 	sys   system
 	group *Group
+	skip  func(format string, args ...any) // says that something was not measured
 	rng   *rand.Rand
 }
 
@@ -87,16 +96,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 				return r, err
 			}
 		}
-		if !o.Compare {
-			continue
-		}
-		for _, name := range []string{systemMPTCP, systemTCP} {
-			err := o.inLab(r, rtt, Group{System: name}, func(b *bench) error { return b.withKernel(ctx) })
-			if u, ok := errors.AsType[*unavailableError](err); ok {
-				r.Groups = r.Groups[:len(r.Groups)-1]
-				r.Skipped = append(r.Skipped, fmt.Sprintf("%s at RTT %v: %v", name, rtt, u))
-				o.progress("%s: not measured: %v", name, u)
-			} else if err != nil {
+		if o.Compare {
+			if err := o.compare(ctx, r, rtt); err != nil {
 				return r, err
 			}
 		}
@@ -124,7 +125,8 @@ func (o Options) inLab(r *Result, rtt time.Duration, g Group, f func(*bench) err
 	r.Groups = append(r.Groups, g)
 	return f(&bench{
 		Options: o, lab: l, rtt: rtt, clock: rig.NewClock(), group: &r.Groups[len(r.Groups)-1],
-		rng: rand.New(rand.NewPCG(bulkSeed, uint64(rtt))),
+		skip: func(format string, args ...any) { o.skip(r, format, args...) },
+		rng:  rand.New(rand.NewPCG(bulkSeed, uint64(rtt))),
 	})
 }
 
@@ -136,7 +138,7 @@ func (b *bench) withDaemons(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	duo := rig.NewDuo(b.lab, b.clock, dir)
-	b.sys = multi6{duo, int64(rate * bulkShare)}
+	b.sys = multi6{duo}
 	err = duo.Run(ctx, b.Executable, b.group.Profile, func(ctx context.Context) error {
 		b.progress("RTT %v, profile %s: control packets", b.rtt, b.group.Profile)
 		if err := b.countControl(ctx); err != nil {
@@ -156,16 +158,17 @@ func (b *bench) withDaemons(ctx context.Context) (err error) {
 func (b *bench) cells(ctx context.Context) error {
 	for _, m := range b.Modes {
 		for _, f := range b.Faults {
-			var runs []Trial
-			for n := range b.Runs {
-				r, err := b.run(ctx, f, m, n)
-				if err != nil {
-					return fmt.Errorf("%s: %v %v, run %d: %w", b.group.title(), m, f, n+1, err)
-				}
-				runs = append(runs, r)
+			runs, err := b.runs(ctx, f, m)
+			if _, ok := errors.AsType[*unsteadyError](err); ok && b.rival() {
+				b.skip("%s: %v %v: only %d runs: %v", b.group.title(), m, f, len(runs), err)
+			} else if err != nil {
+				return err
+			}
+			if len(runs) == 0 {
+				continue
 			}
 			var target time.Duration
-			if b.group.System == systemMulti6 {
+			if !b.rival() {
 				target = Target(f, m, b.rtt, b.group.Profile)
 			}
 			c := newCell(f, m, target, runs)
@@ -175,6 +178,25 @@ func (b *bench) cells(ctx context.Context) error {
 	}
 	return nil
 }
+
+// runs measures one fault in one mode as often as is asked for. What was measured
+// before an error is returned, too.
+func (b *bench) runs(ctx context.Context, f Fault, m Mode) (runs []Trial, err error) {
+	for n := range b.Runs {
+		r, err := b.run(ctx, f, m, n)
+		if err != nil {
+			return runs, fmt.Errorf("%s: %v %v, run %d: %w", b.group.title(), m, f, n+1, err)
+		}
+		runs = append(runs, r)
+		ended := func(r Trial) bool { return r.Ended }
+		if b.rival() && len(runs) == hopeless && !slices.ContainsFunc(runs, ended) {
+			break
+		}
+	}
+	return runs, nil
+}
+
+func (b *bench) rival() bool { return b.group.System != systemMulti6 }
 
 // fresh is how recent the last arrival of a stream that flows is.
 func (b *bench) fresh() time.Duration { return 100*time.Millisecond + 2*b.rtt }
@@ -238,7 +260,7 @@ func (b *bench) run(ctx context.Context, f Fault, m Mode, n int) (r Trial, err e
 // end ends a stream: in order, or at once where it stands still, as the end would
 // take too long.
 func (b *bench) end(s *stream, flows bool) error {
-	if flows || b.group.System == systemMulti6 {
+	if flows || !b.rival() {
 		return s.finish()
 	}
 	return s.abort()
@@ -283,7 +305,7 @@ func (b *bench) countControl(ctx context.Context) error {
 	if err := rig.Pause(ctx, restFor); err != nil {
 		return err
 	}
-	return b.countWhile(ctx, "idle")
+	return b.countWhile(ctx, idle)
 }
 
 func (b *bench) countWhile(ctx context.Context, what string) error {
@@ -304,8 +326,15 @@ func (b *bench) countWhile(ctx context.Context, what string) error {
 		While: what,
 		A:     float64(after.control[0]-before.control[0]) / passed,
 		B:     float64(after.control[1]-before.control[1]) / passed,
+		Limit: controlLimit(what),
 	})
 	return nil
+}
+
+// skip notes in r that something was not measured.
+func (o Options) skip(r *Result, format string, args ...any) {
+	r.Skipped = append(r.Skipped, fmt.Sprintf(format, args...))
+	o.progress("not measured: "+format, args...)
 }
 
 func (o Options) progress(format string, args ...any) {

@@ -31,17 +31,14 @@ type system interface {
 }
 
 // multi6 is two daemons.
-type multi6 struct {
-	*rig.Duo
-	rate int64 // of the bulk stream, bit/s
-}
+type multi6 struct{ *rig.Duo }
 
 func (s multi6) connect(ctx context.Context) (c rig.Connection, err error) {
 	a, b := s.Daemons[0].Identifier(), s.Daemons[1].Identifier()
 	if c, err = rig.Connect(ctx, s.Lab, a, b, port); err != nil {
 		return c, err
 	}
-	if err := c.Pace(s.rate); err != nil {
+	if err := c.Pace(bulkRate); err != nil {
 		c.Close()
 		return c, err
 	}
@@ -98,6 +95,13 @@ const (
 	polling    = 20 * time.Millisecond // how often conditions are looked at; no part of what is measured
 )
 
+// An unsteadyError says what kept a system from a steady state.
+type unsteadyError struct{ trouble string }
+
+func (e *unsteadyError) Error() string {
+	return fmt.Sprintf("not steady after %v: %s", steadyTime, e.trouble)
+}
+
 // steady waits until the system has been as it should be, unchanged, and the
 // stream has flowed, for the given time. It returns the primary pairs.
 func steady(ctx context.Context, sys system, s *stream, long, fresh time.Duration, c rig.Clock) (rig.Pairs, error) {
@@ -120,7 +124,7 @@ func steady(ctx context.Context, sys system, s *stream, long, fresh time.Duratio
 			return primary, nil
 		}
 		if now-began > steadyTime {
-			return nil, fmt.Errorf("not steady after %v: %s", steadyTime, trouble)
+			return nil, &unsteadyError{trouble}
 		}
 		if s.ctx.Err() != nil {
 			return nil, context.Cause(s.ctx)

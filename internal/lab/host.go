@@ -190,6 +190,15 @@ func (h *Host) Addr4(uplink int) netip.Addr {
 	return hostPort(h.name, uplink).v4.Addr()
 }
 
+// Gateway6 returns the IPv6 address of the router at the other end of the host's
+// uplink 0 or 1; the zero Addr for a router.
+func (h *Host) Gateway6(uplink int) netip.Addr {
+	if !h.hasUplink(uplink) {
+		return netip.Addr{}
+	}
+	return routerPort(h.name, uplink).v6.Addr()
+}
+
 // Interface returns the name of the host's uplink 0 or 1; "" for a router.
 func (h *Host) Interface(uplink int) string {
 	if !h.hasUplink(uplink) {

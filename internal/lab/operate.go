@@ -88,6 +88,27 @@ func (h *Host) Refuse(to netip.Prefix, how Refusal) (undo func() error, err erro
 	return func() error { return change(h.nl.RouteDel) }, change(h.nl.RouteAdd)
 }
 
+// RouteTo returns the interface by which the kernel would send to an address now,
+// "" if it has no route.
+func (h *Host) RouteTo(to netip.Addr) (name string, err error) {
+	err = h.use(func() error {
+		routes, err := h.nl.RouteGet(to.AsSlice())
+		switch {
+		case errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH):
+			return nil
+		case err != nil:
+			return fmt.Errorf("lab: %s: route to %s: %w", h.name, to, err)
+		}
+		link, err := h.nl.LinkByIndex(routes[0].LinkIndex)
+		if err != nil {
+			return fmt.Errorf("lab: %s: route to %s: %w", h.name, to, err)
+		}
+		name = link.Attrs().Name
+		return nil
+	})
+	return name, err
+}
+
 // DefaultRoute returns a route for everything, in the gateway's family.
 func DefaultRoute(name string, gateway netip.Addr, metric int) Route {
 	r := Route{Interface: name, Gateway: gateway, Metric: metric}

@@ -102,12 +102,14 @@ func TestFlappingUplink(t *testing.T) {
 		edit func(*node.Config)
 		hold time.Duration
 		flap func(w *world, down bool)
+		// halves is how often it changes, 150 being five minutes.
+		halves int
 	}{
-		{"silent", func(*node.Config) {}, detect.DefaultHold, blockFirst},
-		{"silent, liked better", prefer(1), detect.DefaultHold, blockFirst},
-		{"silent, liked better, back after 1 s", prefer(1), time.Second, blockFirst},
-		{"link", prefer(1), detect.DefaultHold, downFirst},
-		{"link, back after 1 s", prefer(1), time.Second, downFirst},
+		{"silent", func(*node.Config) {}, detect.DefaultHold, blockFirst, 40},
+		{"silent, liked better", prefer(1), detect.DefaultHold, blockFirst, 150},
+		{"silent, liked better, back after 1 s", prefer(1), time.Second, blockFirst, 150},
+		{"link", prefer(1), detect.DefaultHold, downFirst, 40},
+		{"link, back after 1 s", prefer(1), time.Second, downFirst, 40},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -119,7 +121,7 @@ func TestFlappingUplink(t *testing.T) {
 				drip(client, time.Second, func() {})
 				began := time.Now()
 				var steady, all int
-				for i := range 150 {
+				for i := range c.halves {
 					c.flap(w, i%2 == 0)
 					drip(client, 2*time.Second, func() {
 						all++

@@ -198,6 +198,7 @@ func TestLeaseRenewedThenReplaced(t *testing.T) {
 //
 //	A ── a1, a2 (home, then down, then away) ── core ── b1 ── B
 func TestSuspendAndResumeElsewhere(t *testing.T) {
+	t.Parallel() // nearly all of it is waiting
 	asleep := 20 * time.Second
 	if testing.Short() {
 		asleep = 5 * time.Second

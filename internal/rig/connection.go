@@ -14,7 +14,11 @@ import (
 )
 
 // A Connection is both ends of one.
-type Connection struct{ Near, Far *net.TCPConn }
+type Connection struct {
+	Near, Far *net.TCPConn
+	// listener, if not nil, is open as long as the connection.
+	listener net.Listener
+}
 
 // Connect connects plain TCP from a, an address of host A, to b at host B.
 func Connect(ctx context.Context, l *lab.Lab, a, b netip.Addr, port uint16) (c Connection, err error) {
@@ -26,26 +30,35 @@ func Connect(ctx context.Context, l *lab.Lab, a, b netip.Addr, port uint16) (c C
 	return Join(ctx, listener, func() (net.Conn, error) { return l.A.DialFrom(ctx, "tcp6", a, to.String()) })
 }
 
-// Join dials and accepts. It closes the listener.
+// Join dials and accepts. It closes the listener, at once if it fails and else with
+// the connection: Multipath TCP needs it, as further subflows go to it.
 func Join(ctx context.Context, listener net.Listener, dial func() (net.Conn, error)) (c Connection, err error) {
-	defer listener.Close()
+	defer func() {
+		if err != nil {
+			listener.Close()
+		}
+	}()
 	near, err := dial()
 	if err != nil {
 		return c, fmt.Errorf("connecting to %s: %w", listener.Addr(), err)
 	}
-	defer context.AfterFunc(ctx, func() { listener.Close() })()
+	stop := context.AfterFunc(ctx, func() { listener.Close() })
+	defer stop()
 	far, err := listener.Accept()
 	if err != nil {
 		near.Close()
 		return c, fmt.Errorf("accepting on %s: %w", listener.Addr(), err)
 	}
-	return Connection{near.(*net.TCPConn), far.(*net.TCPConn)}, nil
+	return Connection{near.(*net.TCPConn), far.(*net.TCPConn), listener}, nil
 }
 
-// Close closes both ends.
+// Close closes both ends, and the listener.
 func (c Connection) Close() {
 	c.Near.Close()
 	c.Far.Close()
+	if c.listener != nil {
+		c.listener.Close()
+	}
 }
 
 // Limit sets when reads and writes end with os.ErrDeadlineExceeded. It only
