@@ -67,11 +67,11 @@ func TestNoFalseSwitch(t *testing.T) {
 	}
 }
 
-// TestHasty shows that the simulation does find false switches: one Poll decides, and
-// too soon.
+// TestHasty shows that the simulation does find false switches: one Poll decides at
+// first, and too soon, on a path that loses a fifth of all.
 func TestHasty(t *testing.T) {
-	s := lossy()
-	s.Timers.Tries, s.Timers.Margin = 1, time.Millisecond
+	s := usual()
+	s.Loss, s.Timers.Tries, s.Timers.Margin = 0.2, 1, time.Millisecond
 	if c := peace(s, 1); c.switches == 0 {
 		t.Errorf("no false switch in %v with %d suspicions", c.time, c.suspicions)
 	}
