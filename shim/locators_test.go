@@ -42,6 +42,27 @@ func TestLocatorsAreAnnouncedOnce(t *testing.T) {
 	}
 }
 
+// "Note that this does not usually result in any immediate action, unless we are
+// currently lacking an operational primary pair" (draft §5.2, Add pair).
+func TestAddedLocatorIsAnnouncedAndNotTested(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.a.setLocals(w.a.locals[0])
+	w.open()
+	w.run(time.Second)
+	w.a.sent, w.b.sent, w.a.events, w.b.events = nil, nil, nil, nil
+	w.a.setLocals(w.a.locals...)
+	w.run(time.Minute)
+	if got := w.b.knows(); !slices.Equal(got, localsA) {
+		t.Errorf("B knows %v", got)
+	}
+	if a, b := len(w.a.sent), len(w.b.sent); a != 1 || b != 1 {
+		t.Errorf("A sent %d control datagrams, B %d, want one each: the set and its acknowledgement", a, b)
+	}
+	if n := w.a.count(EventTest) + w.b.count(EventTest); n != 0 {
+		t.Errorf("%d tests", n)
+	}
+}
+
 func TestLocatorsAreAnnouncedUntilAcknowledged(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.open()

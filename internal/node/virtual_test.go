@@ -44,6 +44,12 @@ type world struct {
 // change what the nodes are configured with.
 func newWorld(t *testing.T, seed uint64, timers detect.Timers, edit ...func(*node.Config)) *world {
 	t.Helper()
+	return newWorldOf(t, seed, timers, nil, edit...)
+}
+
+// newWorldOf is newWorld with a resolver for A, which may be nil.
+func newWorldOf(t *testing.T, seed uint64, timers detect.Timers, names node.Resolver, edit ...func(*node.Config)) *world {
+	t.Helper()
 	w := &world{net: sim.New(seed)}
 	ha, hb := sim.Twins(w.net, 2)
 	for _, h := range []*sim.Host{ha, hb} {
@@ -73,10 +79,14 @@ func newWorld(t *testing.T, seed uint64, timers detect.Timers, edit ...func(*nod
 		for _, e := range edit {
 			e(&cfg)
 		}
-		v.Node, err = node.New(cfg, node.Edges{
+		edges := node.Edges{
 			Device: v.dev, Sender: socket, Receivers: []node.Receiver{socket}, Underlay: socket,
 			Facts: h.Watch(), Random: rand.NewChaCha8(key),
-		})
+		}
+		if h == ha {
+			edges.Names = names
+		}
+		v.Node, err = node.New(cfg, edges)
 		if err != nil {
 			t.Fatal(err)
 		}
