@@ -294,6 +294,56 @@ func TestFlapsOfPairThatGoes(t *testing.T) {
 	h.wantState(PrimaryOperational, "A1→B1", "none")
 }
 
+// A primary whose alarms prove false is given more chances, unless it answers too few
+// Polls.
+func TestPatienceWithFalseAlarms(t *testing.T) {
+	tries := func(h *harness) (n int) {
+		h.t.Helper()
+		h.after(time.Second).demand().hint("A1→B1")
+		for h.m.State() == TestingPrimary && h.m.Primary() == pairOf("A1→B1") {
+			for _, a := range h.pending {
+				if p, ok := a.(SendPoll); ok && p.Pair == pairOf("A1→B1") {
+					n++
+				}
+			}
+			h.ignore()
+			if p, ok := h.tests[pairOf("A2→B2")]; ok {
+				h.answered(p)
+			}
+			if h.m.State() == TestingPrimary {
+				h.ignore().fire()
+			}
+		}
+		return n
+	}
+	alarm := func(h *harness) {
+		h.after(time.Second).demand().hint("A1→B1")
+		h.ignore().after(5 * ms).answered(h.test("A1→B1"))
+		h.ignore()
+	}
+	steady := operationalOn(t, "A1→B1", "A2→B2")
+	if n := tries(steady); n != Balanced.Tries {
+		t.Errorf("%d tries on a path without alarms, want %d", n, Balanced.Tries)
+	}
+	nervous := operationalOn(t, "A1→B1", "A2→B2")
+	for range 20 {
+		alarm(nervous)
+	}
+	if n := tries(nervous); n != Balanced.Tries+maxExtra {
+		t.Errorf("%d tries on a path with many false alarms, want %d", n, Balanced.Tries+maxExtra)
+	}
+	bad := operationalOn(t, "A1→B1", "A2→B2")
+	for range 20 {
+		alarm(bad)
+	}
+	for range 8 {
+		bad.m.pairs[pairOf("A1→B1")].polled(false)
+	}
+	if n := tries(bad); n != Balanced.Tries {
+		t.Errorf("%d tries on a path that answers little, want %d", n, Balanced.Tries)
+	}
+}
+
 func (h *harness) switchTo(pair string) {
 	h.t.Helper()
 	h.event(func(acts []Action) []Action { return h.m.Switch(h.now, pairOf(pair), acts) })

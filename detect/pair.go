@@ -35,6 +35,8 @@ type pair struct {
 	// alarms counts the false alarms up to alarmAt, with less weight for older ones.
 	alarms  float64
 	alarmAt time.Time
+	// unanswered is the share of Polls that went unanswered lately.
+	unanswered float64
 	// watch is for a pair that is better liked than the primary.
 	watch watch
 }
@@ -52,6 +54,18 @@ func (p *pair) falseAlarm(now time.Time) {
 	p.alarms, p.alarmAt = p.alarmsNow(now)+1, now
 }
 
+// tolerable is the share of unanswered Polls up to which a primary whose alarms prove
+// false deserves patience. One that answers less is no good.
+const tolerable = 0.25
+
+// polled takes in whether a Poll that wanted an answer got one.
+func (p *pair) polled(answered bool) {
+	p.unanswered -= p.unanswered / 8
+	if !answered {
+		p.unanswered += 1.0 / 8
+	}
+}
+
 // alarmsNow returns how many false alarms there were lately, older ones counting less.
 func (p *pair) alarmsNow(now time.Time) float64 {
 	if p.alarmAt.IsZero() {
@@ -63,7 +77,7 @@ func (p *pair) alarmsNow(now time.Time) float64 {
 // tries returns how many Polls of the primary must go unanswered before it is left.
 func (m *Machine) tries(now time.Time) int {
 	p := m.pairs[m.primary]
-	if p == nil {
+	if p == nil || p.unanswered > tolerable {
 		return m.timers.Tries
 	}
 	return m.timers.Tries + min(int(p.alarmsNow(now)/2), maxExtra)

@@ -28,8 +28,9 @@ type sentPoll struct {
 	id   uint64
 	pair locator.Pair
 	at   time.Time
-	// train says that it is one of a train (degraded.go).
-	train bool
+	// asks says that it wants an answer, train that it is one of a train
+	// (degraded.go).
+	asks, train bool
 }
 
 type heardPoll struct {
@@ -48,8 +49,11 @@ func (p *polls) keep(pairs map[locator.Pair]*pair) {
 	p.sent = kept
 }
 
-func (p *polls) send(s sentPoll) {
+// send remembers s. It calls lost with each Poll that is forgotten, as no answer to it
+// counts any more.
+func (p *polls) send(s sentPoll, lost func(sentPoll)) {
 	for len(p.sent) > 0 && (len(p.sent) >= maxSent || s.at.Sub(p.sent[0].at) > sentFor) {
+		lost(p.sent[0])
 		p.sent = append(p.sent[:0], p.sent[1:]...)
 	}
 	p.sent = append(p.sent, s)
@@ -96,7 +100,11 @@ func (p *polls) okList(now time.Time) []Heard {
 // poll makes a Poll on k and remembers it.
 func (m *Machine) poll(now time.Time, k locator.Pair, answer, move bool) SendPoll {
 	id := m.random()
-	m.polls.send(sentPoll{id: id, pair: k, at: now})
+	m.polls.send(sentPoll{id: id, pair: k, at: now, asks: answer}, func(s sentPoll) {
+		if p := m.pairs[s.pair]; p != nil && s.asks {
+			p.polled(false)
+		}
+	})
 	return SendPoll{Pair: k, ID: id, Answer: answer, Move: move, OK: m.polls.okList(now)}
 }
 
@@ -152,6 +160,9 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		p := m.pairs[s.pair]
 		if !found || p == nil {
 			continue
+		}
+		if s.asks {
+			p.polled(true)
 		}
 		p.pollRTT.sample(now.Sub(s.at) - h.Held)
 		if !p.rtt.known() {

@@ -194,8 +194,13 @@ func TestFloodOfPeerPolls(t *testing.T) {
 // Unanswered Polls are remembered up to a limit.
 func TestSentPollsAreBounded(t *testing.T) {
 	var p polls
+	lost := 0
+	count := func(sentPoll) { lost++ }
 	for i := range uint64(3 * maxSent) {
-		p.send(sentPoll{id: i, pair: pairOf("A1→B1"), at: epoch})
+		p.send(sentPoll{id: i, pair: pairOf("A1→B1"), at: epoch}, count)
+	}
+	if lost != 2*maxSent {
+		t.Errorf("%d lost, want %d", lost, 2*maxSent)
 	}
 	if len(p.sent) != maxSent {
 		t.Errorf("%d remembered, want %d", len(p.sent), maxSent)
@@ -206,7 +211,7 @@ func TestSentPollsAreBounded(t *testing.T) {
 	if _, ok := p.take(epoch, 3*maxSent-1); !ok {
 		t.Error("the newest was forgotten")
 	}
-	p.send(sentPoll{id: 1, at: epoch.Add(sentFor + time.Second)})
+	p.send(sentPoll{id: 1, at: epoch.Add(sentFor + time.Second)}, count)
 	if len(p.sent) != 1 {
 		t.Errorf("%d remembered after %v, want 1", len(p.sent), sentFor)
 	}

@@ -142,6 +142,8 @@ step "build" go build -buildvcs=false ./...
 step "tests: pure, virtual time, real kernel (-race, shuffled)" tests
 step "10,000 faults under virtual time (250 schedules of 40)" \
 	go test -count=1 -timeout 8m -run '^TestRandomFaults$' ./internal/node -seeds 250
+step "20 simulated hours each of jitter and of loss, without a false switch" \
+	go test -count=1 -timeout 8m -run '^TestNoFalseSwitch$' ./internal/alarms
 step "coverage of the core" coverage
 step "fuzzing" fuzz
 

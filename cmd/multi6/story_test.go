@@ -36,7 +36,7 @@ func TestStory(t *testing.T) {
 		` +0\.0 ms  suspicion: .*\n`+
 		`(.*\n)*.*  Poll on `+first+` +no answer within .*\n`+
 		`(.*\n)*.*  decision: `+second+` is primary\n`+
-		`(.*\n)*.*  first confirmation on the new pair \(.*\n`+
+		`((.*\n)*.*  first confirmation on the new pair \(.*\n)?`+ // unless a further search began before
 		`  Why: the primary pair (did not answer|answered none of) .*; the new pair answered `, "explain", "b", "--number", a.numberOfSwitch(t))
 	a.wants(t, exitOK, `(?m)^\S+  b  switched from `+first+` to `+second+` \(.*, then test ok\), after `, "events", "b")
 	must(t, heal())

@@ -29,12 +29,11 @@ func lossy() Setting {
 	return s
 }
 
-// peace runs s for that many hours, a world each ten minutes, and returns what was
-// counted.
-func peace(s Setting, hours int) (c counts) {
+// peace runs s in that many worlds, each of ten minutes, and returns what was counted.
+func peace(s Setting, worlds int) (c counts) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for i := range hours * int(time.Hour/piece) {
+	for i := range worlds {
 		wg.Go(func() {
 			one := peaceful(s, 1, uint64(i), piece)
 			mu.Lock()
@@ -48,7 +47,7 @@ func peace(s Setting, hours int) (c counts) {
 
 // TestNoFalseSwitch: jitter and loss raise suspicion, but do not move a connection.
 func TestNoFalseSwitch(t *testing.T) {
-	n := hours
+	n := worlds
 	if testing.Short() {
 		n = 1
 	}
@@ -83,7 +82,7 @@ func TestFailures(t *testing.T) {
 		t.Run(string(k), func(t *testing.T) {
 			s := usual()
 			s.Traffic = k
-			all := failures(s, 1, 1, 20)
+			all := failures(s, 1, 1, min(20, 5*worlds))
 			for i, d := range all {
 				if d.missed || d.suspicion == 0 || d.suspicion > d.left {
 					t.Errorf("failure %d: %+v", i, d)
@@ -99,18 +98,19 @@ func TestFailures(t *testing.T) {
 
 // TestTraffic: what is sent arrives, whatever the links do, and at its pace.
 func TestTraffic(t *testing.T) {
+	seconds := min(60, 10*worlds)
 	for _, k := range []Traffic{RR, Feed, PP} {
 		for _, shape := range Shapes() {
 			s := usual()
 			s.Traffic, s.Shape, s.Jitter, s.Loss, s.Bursts = k, shape, 10*time.Millisecond, 0.02, true
 			w := open(s, 1, 1)
-			w.run(w.now + time.Minute)
+			w.run(w.now + time.Duration(seconds)*time.Second)
 			a, b := &w.a.tcp, &w.b.tcp
 			if a.written-b.received > 50*messageLen || k != Feed && b.written-a.received > 50*messageLen {
 				t.Errorf("%s, %s: %+v, %+v", k, shape, a, b)
 			}
-			if k != PP && b.received < 95*60*messageLen {
-				t.Errorf("%s, %s: only %d bytes in a minute", k, shape, b.received)
+			if k != PP && int(b.received) < 95*seconds*messageLen {
+				t.Errorf("%s, %s: only %d bytes in %d s", k, shape, b.received, seconds)
 			}
 		}
 	}
