@@ -52,8 +52,6 @@ type Context struct {
 	// outageSince is, at the end of the last term, since when packets may have been
 	// lost.
 	outageSince time.Duration
-	// markUntil is until when packets are marked, since the pair is new.
-	markUntil time.Duration
 	// last is the pair that last was primary.
 	last locator.Pair
 	// second is the pair under test that packets go over too, untrusted one that
@@ -332,7 +330,7 @@ func (c *Context) setPath() {
 	if c.term == nil {
 		c.newTerm()
 	}
-	c.do(SetPath{&Path{Session: s, Hop: p, Second: second, MarkUntil: c.markUntil, Term: c.term}})
+	c.do(SetPath{&Path{Session: s, Hop: p, Second: second, Term: c.term}})
 }
 
 func (c *Context) hop(p locator.Pair) Hop { return Hop{Pair: p, Interface: c.interfaces[p]} }

@@ -20,6 +20,22 @@ const (
 // time.
 func markFor(rtt time.Duration) time.Duration { return min(max(rtt, leastMark), mostMark) }
 
+// Mark marks pkt, which goes out now, if the term's pair is new: from the first packet
+// that can be marked, for a round trip. It reports whether it did.
+func (t *Term) Mark(now time.Duration, pkt []byte) bool {
+	if t.mark == 0 {
+		return false
+	}
+	until := t.markUntil.Load()
+	if until != 0 && int64(now) >= until || !MarkCE(pkt) {
+		return false
+	}
+	if until == 0 {
+		t.markUntil.Store(int64(now + t.mark))
+	}
+	return true
+}
+
 const ecnCE = 3
 
 // MarkCE sets Congestion Experienced in the header of pkt, which CheckInner accepts, if

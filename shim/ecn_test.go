@@ -52,11 +52,13 @@ func TestMarkCE(t *testing.T) {
 	}
 }
 
-// After a switch packets are marked for a round trip.
+// After a switch packets are marked for a round trip, from the first that can be.
 func TestMarksAfterSwitch(t *testing.T) {
 	w := newWorld(t, setup{})
+	capable := func() []byte { p := w.a.udp("x"); p[1] = p[1]&^(3<<4) | 1<<4; return p }
+	plain := func() []byte { p := w.a.udp("x"); p[1] &^= 3 << 4; return p }
 	w.open()
-	if w.a.path.MarkUntil != 0 {
+	if w.a.path.Term.Mark(w.a.since(), capable()) {
 		t.Error("marked from the start")
 	}
 	w.run(time.Second)
@@ -65,11 +67,18 @@ func TestMarksAfterSwitch(t *testing.T) {
 	if !w.until(time.Second, func() bool { return w.a.path.Pair != was.Pair }) {
 		t.Fatal("no switch")
 	}
-	if left := w.a.path.MarkUntil - w.a.since(); left < oneWay || left > 6*oneWay {
-		t.Errorf("marked for %v", left)
-	}
-	w.a.setLocals(w.a.locals...) // a new snapshot of the same pair
-	if left := w.a.path.MarkUntil - w.a.since(); left < oneWay || left > 6*oneWay {
-		t.Errorf("marked for %v", left)
+	w.run(time.Second) // nobody had anything to say
+	term, now := w.a.path.Term, w.a.since()
+	for _, step := range []struct {
+		after time.Duration
+		pkt   []byte
+		want  bool
+	}{
+		{0, plain(), false}, {time.Second, capable(), true}, {time.Second + oneWay, capable(), true},
+		{time.Second + oneWay, plain(), false}, {2 * time.Second, capable(), false}, {3 * time.Second, capable(), false},
+	} {
+		if got := term.Mark(now+step.after, step.pkt); got != step.want {
+			t.Errorf("after %v: marked %v, want %v", step.after, got, step.want)
+		}
 	}
 }

@@ -15,9 +15,6 @@ type Path struct {
 	// Second is a pair under test over which packets go as well, so that nothing
 	// is lost whichever of the two works; zero if there is none.
 	Second Hop
-	// MarkUntil is until when, since the base, packets are marked (MarkCE): the path is
-	// another one than before.
-	MarkUntil time.Duration
 	// Term takes the stamps while the pair is primary.
 	Term *Term
 }

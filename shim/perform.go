@@ -115,11 +115,12 @@ func (c *Context) setPrimary(a detect.SetPrimary) {
 	c.outageSince = c.lostSince()
 	c.term, c.second, c.untrusted = nil, locator.Pair{}, locator.Pair{}
 	if a.To.IsValid() {
-		if c.last.IsValid() && c.last != a.To {
-			c.markUntil = c.since(c.now) + markFor(c.machine.RTT())
-		}
+		moved := c.last.IsValid() && c.last != a.To
 		c.last = a.To
 		c.newTerm()
+		if moved {
+			c.term.mark = markFor(c.machine.RTT())
+		}
 		c.keepalive.failures = 0
 		if a.To.Local != a.From.Local {
 			c.keepalive.forget()

@@ -25,6 +25,10 @@ type Term struct {
 	// sample is the longest round-trip time measured, zero once it was taken.
 	sample atomic.Int64
 	flows  atomic.Pointer[flows]
+	// mark is for how long packets are marked, from the first one on that can be; zero:
+	// not at all. markUntil is until when, zero before that.
+	mark      time.Duration
+	markUntil atomic.Int64
 }
 
 // confirm notes that a packet sent at that time has arrived, as is known now.

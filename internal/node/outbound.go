@@ -79,7 +79,7 @@ func (o *sealer) add(now time.Duration, buf []byte, from, to int) {
 // one.
 func (o *sealer) seal(now time.Duration, p *peer, path *shim.Path, buf []byte, from, to int) {
 	pkt := buf[from:to]
-	if now < path.MarkUntil && shim.MarkCE(pkt) {
+	if path.Term.Mark(now, pkt) {
 		p.counters.marked.Add(1)
 	}
 	o.hold(p)
