@@ -144,7 +144,8 @@ type rtt struct{ smoothed, variation time.Duration }
 func (r rtt) known() bool { return r.smoothed > 0 }
 
 // sample adds a measurement. Clocks being what they are, less than a
-// microsecond counts as one.
+// microsecond counts as one. A fall of the round-trip time, as when a queue drains, adds
+// little to the variation: that it became quicker is no reason to wait for longer.
 func (r *rtt) sample(d time.Duration) {
 	d = max(d, time.Microsecond)
 	if !r.known() {
@@ -152,6 +153,10 @@ func (r *rtt) sample(d time.Duration) {
 		return
 	}
 	// RFC 6298 §2.3: beta is 1/4, alpha is 1/8.
-	r.variation = (3*r.variation + (r.smoothed - d).Abs()) / 4
+	grows := (d - r.smoothed).Abs() - r.variation
+	if d < r.smoothed && grows > 0 {
+		grows /= 8
+	}
+	r.variation += grows / 4
 	r.smoothed = (7*r.smoothed + d) / 8
 }

@@ -30,7 +30,7 @@ const (
 
 const (
 	warmUp     = 600 * time.Millisecond // of a stream before the failure, and a few round trips
-	countFor   = 5 * time.Second        // that control packets are counted
+	countFor   = 10 * time.Second       // that control packets are counted
 	restFor    = time.Second            // before the nodes count as idle
 	mostJitter = 20 * time.Millisecond  // of the failure, so that it comes anywhere between two messages
 )
@@ -116,7 +116,9 @@ func load() string {
 
 // inLab adds a group to r and lets f measure it in a lab of its own.
 func (o Options) inLab(r *Result, rtt time.Duration, g Group, f func(*bench) error) (err error) {
-	l, err := lab.New(lab.Config{RTT: rtt, Rate: rate, Queue: int(rate / 8 * queueTime.Seconds()), Seed: bulkSeed})
+	l, err := lab.New(lab.Config{
+		RTT: rtt, Rate: rate, Queue: int(rate / 8 * queueTime.Seconds()), Seed: bulkSeed, Acquainted: true,
+	})
 	if err != nil {
 		return err
 	}

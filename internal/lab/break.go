@@ -109,6 +109,7 @@ func (l *Lab) treat(uplink int, before, now ailment) error {
 		a.settleAddresses(p),
 		a.addUplinkRoutes(uplink),
 		far.settleAddresses(routerPort(a.name, uplink)),
+		l.acquaint(a, uplink),
 	)
 }
 

@@ -158,6 +158,38 @@ func (h *Host) addRoute(name string, to netip.Prefix, gateway netip.Addr, table,
 	return nil
 }
 
+// acquaint gives the hosts at both ends of a link permanent entries for each other's
+// addresses.
+func acquaint(a *Host, at port, b *Host, bt port) error {
+	return errors.Join(a.know(at.name, b, bt), b.know(bt.name, a, at))
+}
+
+// know enters the addresses of peer's port p as neighbours on an interface.
+func (h *Host) know(name string, peer *Host, p port) error {
+	link, err := h.nl.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("interface %s: %w", name, err)
+	}
+	far, err := peer.nl.LinkByName(p.name)
+	if err != nil {
+		return fmt.Errorf("interface %s: %w", p.name, err)
+	}
+	for _, prefix := range p.prefixes() {
+		family := unix.AF_INET6
+		if prefix.Addr().Is4() {
+			family = unix.AF_INET
+		}
+		err := h.nl.NeighSet(&netlink.Neigh{
+			LinkIndex: link.Attrs().Index, Family: family, State: netlink.NUD_PERMANENT,
+			IP: prefix.Addr().AsSlice(), HardwareAddr: far.Attrs().HardwareAddr,
+		})
+		if err != nil {
+			return fmt.Errorf("neighbour %s on %s: %w", prefix.Addr(), name, err)
+		}
+	}
+	return nil
+}
+
 // defaults are the prefixes of a default route, in the order of port.prefixes.
 func defaults() [2]netip.Prefix {
 	return [2]netip.Prefix{

@@ -25,6 +25,9 @@ type Config struct {
 	MTU int
 	// Seed fixes the chances of loss and jitter.
 	Seed uint64
+	// Acquainted has hosts and routers know each other's link-layer addresses for good,
+	// so that neighbour discovery takes no part in what is measured.
+	Acquainted bool
 }
 
 // Bounds of Config.MTU. The upper one is that of a TAP device.
@@ -40,6 +43,8 @@ type Lab struct {
 	A, B, R1, R2 *Host
 	// Uplinks are A's, to R1 and R2.
 	Uplinks [uplinks]*Link
+
+	acquainted bool
 
 	mu       sync.Mutex // guards what follows, and A's configuration
 	ailments [uplinks]ailment
@@ -63,7 +68,7 @@ func New(c Config) (*Lab, error) {
 	if err := i.Validate(); err != nil {
 		return nil, err
 	}
-	l := &Lab{}
+	l := &Lab{acquainted: c.Acquainted}
 	if err := l.build(c, i); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -154,11 +159,22 @@ func (l *Lab) configure() error {
 		}
 	}
 	for i := range uplinks {
-		if err := l.route(i); err != nil {
+		if err := errors.Join(l.route(i), l.acquaint(l.A, i), l.acquaint(l.B, i)); err != nil {
 			return err
 		}
 	}
-	return nil
+	if !l.acquainted {
+		return nil
+	}
+	return acquaint(l.R1, crossPort(0), l.R2, crossPort(1))
+}
+
+// acquaint has host h and its router i know each other, if that is wanted.
+func (l *Lab) acquaint(h *Host, i int) error {
+	if !l.acquainted {
+		return nil
+	}
+	return acquaint(h, hostPort(h.name, i), l.routers()[i], routerPort(h.name, i))
 }
 
 // route gives the hosts their way out by uplink i, and router i its way to the

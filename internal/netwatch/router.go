@@ -83,18 +83,43 @@ func addrOf(ip net.IP) (netip.Addr, bool) {
 
 // askAgain makes the kernel try the failed gateways once more. Nothing else
 // would: no packets go where no router is, so that the entry would stay failed
-// after the router came back. It needs CAP_NET_ADMIN.
+// after the router came back.
 func (w *Watcher) askAgain() {
 	for g := range w.failed {
-		err := w.handle.NeighSet(&netlink.Neigh{
-			LinkIndex: g.index,
-			Family:    familyOf(g.addr),
-			IP:        g.addr.AsSlice(),
-			Flags:     netlink.NTF_USE,
-		})
-		if err != nil {
-			w.log.Debug("cannot ask for default router", "router", g.addr, "err", err)
+		w.ask(g)
+	}
+}
+
+// greet makes the kernel look for each new gateway that it does not know, once: the
+// first packet by an uplink that was never used would have to wait for it, and that
+// packet comes when another uplink has failed.
+func (w *Watcher) greet(gateways []gateway) {
+	known := make(map[gateway]bool, len(gateways))
+	for _, n := range w.tables.neighbours {
+		if a, ok := addrOf(n.IP); ok {
+			known[gateway{n.LinkIndex, a}] = true
 		}
+	}
+	greeted := make(map[gateway]bool, len(gateways))
+	for _, g := range gateways {
+		if !w.greeted[g] && !known[g] {
+			w.ask(g)
+		}
+		greeted[g] = true
+	}
+	w.greeted = greeted
+}
+
+// ask makes the kernel look for g. It needs CAP_NET_ADMIN.
+func (w *Watcher) ask(g gateway) {
+	err := w.handle.NeighSet(&netlink.Neigh{
+		LinkIndex: g.index,
+		Family:    familyOf(g.addr),
+		IP:        g.addr.AsSlice(),
+		Flags:     netlink.NTF_USE,
+	})
+	if err != nil {
+		w.log.Debug("cannot ask for default router", "router", g.addr, "err", err)
 	}
 }
 

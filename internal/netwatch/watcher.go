@@ -54,6 +54,7 @@ type Watcher struct {
 	// Owned by watch.
 	tables    tables
 	failed    map[gateway]bool
+	greeted   map[gateway]bool
 	last      []locator.Fact
 	delivered bool
 }
@@ -196,6 +197,7 @@ func (w *Watcher) refresh() error {
 		}
 		gateways := gatewaysOf(w.tables.routes)
 		w.failed = failures(gateways, w.tables.neighbours, w.failed)
+		w.greet(gateways)
 		w.deliver(facts(w.tables, gateways, w.failed))
 	}
 	return nil

@@ -1,0 +1,128 @@
+package node_test
+
+import (
+	"context"
+	"flag"
+	"io"
+	"net"
+	"net/netip"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/node"
+)
+
+var saturated = flag.Duration("saturated", 8*time.Second, "how long TestSaturated keeps all processors busy")
+
+// TestSaturated has connections on bad paths while all processors are busy with
+// something else: no reason to leave the primary pair.
+func TestSaturated(t *testing.T) {
+	needRoot(t)
+	burn(t, *saturated+time.Minute)
+	for _, c := range []struct {
+		name string
+		path lab.Config
+	}{
+		{"10 ms jitter, 0.5 % loss", lab.Config{RTT: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.005}},
+		{"5 % loss", lab.Config{RTT: 20 * time.Millisecond, Loss: 0.05}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := startNodes(t, c.path, detect.Balanced)
+			bulk := startStream(t, p)
+			pings := startPings(t, p)
+			eventually(t, patience, "traffic", func() bool { return bulk.received.Load() > 64<<10 })
+			beforeA, beforeB := counters(p.a), counters(p.b)
+			time.Sleep(*saturated) // what must not happen has so long to happen
+			a, b := counters(p.a), counters(p.b)
+			if n, m := a.Switches-beforeA.Switches, b.Switches-beforeB.Switches; n+m > 0 {
+				t.Errorf("A has switched %d times, B %d times", n, m)
+			}
+			bulk.stop()
+			pings.stop()
+			for _, err := range []error{<-bulk.err, <-bulk.err, <-pings.err} {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			t.Logf("%v: %d MB and %d pings; alarms, all false: %d at A, %d at B; late wake-ups %d and %d",
+				*saturated, bulk.received.Load()>>20, pings.count, a.FalseAlarms, b.FalseAlarms, a.LateWakes, b.LateWakes)
+		})
+	}
+}
+
+// counters returns those of n's only peer.
+func counters(n *node.Node) node.Counters {
+	s, _ := n.Status()
+	return s.Peers[0].Counters
+}
+
+// burn keeps all processors busy until the test ends, and no longer than limit,
+// whatever becomes of the test.
+func burn(t *testing.T, limit time.Duration) {
+	t.Helper()
+	for range runtime.NumCPU() {
+		cmd := exec.Command("timeout", strconv.Itoa(int(limit.Seconds())), "sh", "-c", "while :; do :; done")
+		must(t, cmd.Start())
+		t.Cleanup(func() {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			_ = cmd.Wait()
+		})
+	}
+}
+
+// pings are messages that are echoed, the next one 10 ms after the last.
+type pings struct {
+	count int
+	err   chan error
+	stop  context.CancelFunc
+}
+
+func startPings(t *testing.T, p *pairOfNodes) *pings {
+	t.Helper()
+	l, err := p.lab.B.Listen("tcp", netip.AddrPortFrom(p.idB, 0).String())
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		if c, err := l.Accept(); err == nil {
+			_, _ = io.Copy(c, c) // how it ended is seen at the other end
+			c.Close()
+		}
+	}()
+	ctx, stop := context.WithCancel(context.Background())
+	dialing, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	c, err := p.lab.A.Dial(dialing, "tcp", l.Addr().String())
+	must(t, err)
+	s := &pings{err: make(chan error, 1), stop: stop}
+	go func() { s.err <- s.run(ctx, c) }()
+	return s
+}
+
+func (s *pings) run(ctx context.Context, c net.Conn) error {
+	defer c.Close()
+	var msg [64]byte
+	for ctx.Err() == nil {
+		if err := c.SetDeadline(time.Now().Add(streamEnd)); err != nil {
+			return err
+		}
+		if _, err := c.Write(msg[:]); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(c, msg[:]); err != nil {
+			return err
+		}
+		s.count++
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
