@@ -54,7 +54,7 @@ type arrival struct {
 
 // address returns the locator of an uplink, from 0: its last byte is the uplink.
 func address(name string, uplink int) netip.Addr {
-	a := netip.MustParseAddr("2001:db8::1").As16()
+	a := [16]byte{0x20, 0x01, 0x0d, 0xb8} // 2001:db8::/32 (RFC 3849)
 	a[5], a[7], a[15] = name[0], byte(uplink+1), byte(uplink+1)
 	return netip.AddrFrom16(a)
 }

@@ -3,6 +3,7 @@ package alarms
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"time"
 
@@ -42,7 +43,8 @@ type outcome struct {
 }
 
 // jobs cuts what is to be done into worlds. Each has its own random stream, so that the
-// result does not depend on who runs it.
+// result does not depend on who runs it; their order is shuffled, so that what is done
+// when someone interrupts is of all settings.
 func (o Options) jobs() (all []job) {
 	for i := range o.Settings {
 		for left := o.Time; left > 0; left -= piece {
@@ -55,6 +57,7 @@ func (o Options) jobs() (all []job) {
 	for i := range all {
 		all[i].stream = uint64(i)
 	}
+	rand.New(rand.NewPCG(o.Seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all
 }
 
