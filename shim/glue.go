@@ -26,10 +26,12 @@ type Gluer struct {
 	// inner or IP header, and transport header. prefix is the former.
 	header, prefix int
 	compact        [wire.InnerLen]byte
-	protocol       uint8
-	transport      int // in the packet
-	segment        int
-	next           uint32 // sequence number
+	// head is a copy of the headers of its first segment.
+	head      [maxHeader]byte
+	protocol  uint8
+	transport int // in the packet
+	segment   int
+	next      uint32 // sequence number
 	// shut says that nothing can follow.
 	shut bool
 
@@ -81,15 +83,17 @@ func (g *Gluer) Join(s *Session, payload []byte, ecn uint8) bool {
 	g.count++
 	g.next += uint32(data)
 	g.shut = data < g.segment
+	var last byte
 	if g.protocol == inner.TCP {
 		const fin, psh = 1 << 0, 1 << 3
-		if last := payload[g.prefix+13] & (fin | psh); last != 0 {
-			g.buf[g.begin+g.transport+13] |= last
-			g.shut = true
-		}
+		last = payload[g.prefix+13] & (fin | psh)
 	}
-	g.Undo()
+	g.Undo() // payload's headers are gone
 	g.end += data
+	if last != 0 {
+		g.buf[g.begin+g.transport+13] |= last
+		g.shut = true
+	}
 	return true
 }
 
@@ -100,7 +104,7 @@ func (g *Gluer) continues(payload []byte) bool {
 	if data <= 0 || data > g.segment || g.end-g.begin+data > maxSuper || !g.samePrefix(payload) {
 		return false
 	}
-	ours, theirs := g.buf[g.begin+g.transport:], payload[g.prefix:]
+	ours, theirs := g.head[g.transport:], payload[g.prefix:]
 	if g.protocol == inner.UDP {
 		return binary.BigEndian.Uint32(ours) == binary.BigEndian.Uint32(theirs) &&
 			int(binary.BigEndian.Uint16(theirs[4:])) == udpHeaderLen+data
@@ -125,7 +129,7 @@ func (g *Gluer) samePrefix(payload []byte) bool {
 	if wire.Kind(payload[0]>>4) != g.kind {
 		return false
 	}
-	ours := g.buf[g.begin:g.end]
+	ours := &g.head
 	switch g.kind {
 	case wire.KindRewrittenPartial:
 		return [wire.InnerLen]byte(payload) == g.compact
@@ -219,6 +223,7 @@ func (g *Gluer) open(pkt []byte) bool {
 		g.prefix = wire.InnerLen
 	}
 	g.header = g.prefix + header - transport
+	copy(g.head[:], pkt[:header])
 	return g.segment > 0 && g.kind.Partial()
 }
 

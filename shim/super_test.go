@@ -50,6 +50,7 @@ func datagramsOf(t failer, s *Session, p inner.Packet) (all [][]byte) {
 	t.Helper()
 	var c SuperSealer
 	p.Buf = bytes.Clone(p.Buf)
+	segments := p.Segments()
 	run, length, ok := c.Seal(s, make([]byte, 0, SuperRoom(&p)), &p)
 	if !ok {
 		t.Fatal("cannot seal")
@@ -59,8 +60,8 @@ func datagramsOf(t failer, s *Session, p inner.Packet) (all [][]byte) {
 		all = append(all, run[:n])
 		run = run[n:]
 	}
-	if len(all) != p.Segments() {
-		t.Fatalf("%d datagrams of %d segments", len(all), p.Segments())
+	if len(all) != segments {
+		t.Fatalf("%d datagrams of %d segments", len(all), segments)
 	}
 	return all
 }
@@ -141,7 +142,7 @@ func TestSuperRoundTrip(t *testing.T) {
 		p := superPacket(ends[0], ends[1], protocol, s, data, segment)
 		got := glued(t, b, datagramsOf(t, a, p), 0)
 		if len(got) != 1 {
-			t.Fatalf("%d packets", len(got))
+			t.Fatalf("%d packets: %v", len(got), ends)
 		}
 		if !bytes.Equal(blank(got[0]), blank(p)) || got[0].Segment != p.Segment || got[0].Transport != p.Transport || !got[0].Partial {
 			t.Fatalf("got %d bytes, segment %d, transport %d, want %d, %d, %d\n% x\n% x", len(got[0].Buf), got[0].Segment, got[0].Transport,
