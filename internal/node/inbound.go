@@ -56,12 +56,8 @@ func (n *Node) newOpener(buffers int) *opener {
 // receive carries datagrams from one receiver to the device until it closes.
 func (n *Node) receive(r Receiver) error {
 	o := n.newOpener(inboundBatch)
-	msgs := make([]underlay.Message, inboundBatch)
 	for {
-		for i := range msgs {
-			msgs[i] = underlay.Message{Buf: o.bufs[i][inboundOffset:]}
-		}
-		got, err := r.Receive(msgs)
+		runs, err := r.Receive()
 		if err != nil {
 			if closed(err) {
 				return nil
@@ -70,9 +66,19 @@ func (n *Node) receive(r Receiver) error {
 		}
 		n.inbound.Lock()
 		now := n.since(time.Now())
-		for i := range got {
-			if d := o.open(now, i, &msgs[i]); d != shim.DropNone {
-				n.drop(d)
+		i := 0
+		for k := range runs {
+			for datagram := range runs[k].Datagrams() {
+				if i == len(o.bufs) {
+					o.write()
+					i = 0
+				}
+				m := runs[k]
+				m.Buf = o.bufs[i][inboundOffset:][:copy(o.bufs[i][inboundOffset:], datagram)]
+				if d := o.open(now, i, &m); d != shim.DropNone {
+					n.drop(d)
+				}
+				i++
 			}
 		}
 		o.write()
