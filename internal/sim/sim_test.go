@@ -65,12 +65,12 @@ func (w *world) send(s *sim.Socket, payload string, from, to netip.Addr) {
 	}
 }
 
-// receive receives one message.
+// receive receives what there is, which must be one message.
 func (w *world) receive(s *sim.Socket) underlay.Message {
 	w.t.Helper()
-	msgs := []underlay.Message{{Buf: make([]byte, 2000)}}
-	if n, err := s.Receive(msgs); n != 1 || err != nil {
-		w.t.Fatalf("Receive = %d, %v", n, err)
+	msgs, err := s.Receive()
+	if len(msgs) != 1 || err != nil {
+		w.t.Fatalf("Receive = %d, %v", len(msgs), err)
 	}
 	return msgs[0]
 }
@@ -117,13 +117,14 @@ func shuttleOut(dev *tun.Memory, s *sim.Socket, choose func() sim.Path, mangle f
 
 // shuttleIn carries packets from the network to the device.
 func shuttleIn(dev *tun.Memory, s *sim.Socket) {
-	buf := make([]byte, 2000)
 	for {
-		msgs := []underlay.Message{{Buf: buf}}
-		if _, err := s.Receive(msgs); err != nil {
+		msgs, err := s.Receive()
+		if err != nil {
 			return
 		}
-		dev.Write([][]byte{append(make([]byte, tun.WriteHeadroom), msgs[0].Buf...)}, tun.WriteHeadroom)
+		for _, m := range msgs {
+			dev.Write([][]byte{append(make([]byte, tun.WriteHeadroom), m.Buf...)}, tun.WriteHeadroom)
+		}
 	}
 }
 

@@ -90,23 +90,22 @@ func listen(t testing.TB, h *lab.Host) (c *underlay.Conn) {
 	return c
 }
 
-// collect hands on what r receives until it is closed. Few datagrams fit at a
-// time, so that glued ones are handed out over several calls.
+// collect hands on the datagrams that r receives until it is closed.
 func (e *ends) collect(t testing.TB, r *underlay.Receiver) {
-	msgs := make([]underlay.Message, 5)
 	for {
-		for i := range msgs {
-			msgs[i] = underlay.Message{Buf: make([]byte, 2048)}
-		}
-		n, err := r.Receive(msgs)
+		msgs, err := r.Receive()
 		if err != nil {
 			if !errors.Is(err, net.ErrClosed) {
 				t.Errorf("Receive: %v", err)
 			}
 			return
 		}
-		for _, m := range msgs[:n] {
-			e.at <- m
+		for _, m := range msgs {
+			for datagram := range m.Datagrams() {
+				one := m
+				one.Buf, one.Full, one.Segment = bytes.Clone(datagram), nil, 0
+				e.at <- one
+			}
 		}
 	}
 }
@@ -477,37 +476,23 @@ func TestRunTooLong(t *testing.T) {
 	}
 }
 
-// TestTrafficClass: the kernel takes any, on both families.
+// TestTrafficClass: it arrives, DSCP and ECN, over both families, alone and of a
+// run; a class is of its own datagrams alone.
 func TestTrafficClass(t *testing.T) {
 	e := newEnds(t)
 	for _, is6 := range []bool{true, false} {
-		e.send(t, underlay.Message{
-			Buf: []byte("x"), Local: addr(e.lab.A, is6, 0), Remote: netip.AddrPortFrom(addr(e.lab.B, is6, 0), port), TrafficClass: 0xba,
-		})
-		e.next(t)
-	}
-}
-
-// TestLongDatagramIsCut: what exceeds the caller's buffer.
-func TestLongDatagramIsCut(t *testing.T) {
-	e := newEnds(t)
-	e.b.Close() // no one else reads
-	err := e.lab.B.Do(func() error {
-		c, err := underlay.Listen(port + 1)
-		if err != nil {
-			return err
+		var msgs []underlay.Message
+		for i, class := range []uint8{0, 0xba, 0xba, 0x03, 0, 0, 0xff} {
+			msgs = append(msgs, underlay.Message{
+				Buf: numbered(i, 100), Local: addr(e.lab.A, is6, 0), Remote: netip.AddrPortFrom(addr(e.lab.B, is6, 0), port), TrafficClass: class,
+			})
 		}
-		defer c.Close()
-		e.send(t, underlay.Message{Buf: numbered(1, 1000), Local: e.lab.A.Addr6(0), Remote: netip.AddrPortFrom(e.lab.B.Addr6(0), port+1)})
-		msgs := []underlay.Message{{Buf: make([]byte, 100)}}
-		n, err := c.Receivers()[0].Receive(msgs)
-		if n != 1 || err != nil || !bytes.Equal(msgs[0].Buf, numbered(1, 1000)[:100]) {
-			t.Errorf("Receive = %d, %v with %d bytes; want the first 100", n, err, len(msgs[0].Buf))
+		e.send(t, msgs...)
+		for i, want := range msgs {
+			if got := e.next(t); !bytes.Equal(got.Buf, want.Buf) || got.TrafficClass != want.TrafficClass {
+				t.Errorf("IPv6=%v: number %d came with class %#x, want %d with %#x", is6, got.Buf[3], got.TrafficClass, i, want.TrafficClass)
+			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -521,7 +506,7 @@ func TestClose(t *testing.T) {
 	ended := make(chan error, len(rs))
 	for _, r := range rs {
 		go func() {
-			_, err := r.Receive([]underlay.Message{{Buf: make([]byte, 100)}})
+			_, err := r.Receive()
 			ended <- err
 		}()
 	}
@@ -536,7 +521,7 @@ func TestClose(t *testing.T) {
 			t.Fatal("Receive goes on after Close")
 		}
 	}
-	if _, err := rs[0].Receive([]underlay.Message{{Buf: make([]byte, 100)}}); !errors.Is(err, net.ErrClosed) {
+	if _, err := rs[0].Receive(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Receive after Close: %v, want net.ErrClosed", err)
 	}
 	msgs := []underlay.Message{{Buf: []byte("x"), Remote: netip.MustParseAddrPort("127.0.0.1:9")}}
