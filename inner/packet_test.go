@@ -26,6 +26,7 @@ func TestCheck(t *testing.T) {
 		{"other protocol", func(p *inner.Packet) { p.Buf[6] = 132 }, "no TCP or UDP"},
 		{"transport elsewhere", func(p *inner.Packet) { p.Transport++ }, "no TCP or UDP"},
 		{"data offset small", func(p *inner.Packet) { p.Buf[52] = 4 << 4 }, "TCP header truncated"},
+		{"data offset large", func(p *inner.Packet) { p.Buf = p.Buf[:70]; p.Buf[4], p.Buf[5] = 0, 30 }, "TCP header truncated"},
 		{"UDP length", func(p *inner.Packet) { p.Buf[6] = inner.UDP }, "UDP header"},
 		{"segment", func(p *inner.Packet) { p.Segment = -1 }, "negative segment"},
 		{"not partial", func(p *inner.Packet) { p.Partial = false }, "not marked partial"},
