@@ -69,6 +69,9 @@ func (n *Node) receive(r Receiver) error {
 // run opens the datagrams of m.
 func (o *opener) run(now time.Duration, m *underlay.Message) {
 	pair := locator.Pair{Local: m.Local.WithZone(""), Remote: m.Remote}
+	if len(m.Buf) == 0 {
+		o.node.drop(shim.DropMalformed)
+	}
 	for from := underlay.Headroom; from < len(m.Full); {
 		to := len(m.Full)
 		if m.Segment > 0 {
