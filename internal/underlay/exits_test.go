@@ -192,7 +192,7 @@ func TestInterfaceGoes(t *testing.T) {
 
 	e.removeUplink(t, x)
 	msgs := []underlay.Message{to(x), to(y), to(x), to(x)}
-	if n, err := e.a.Send(msgs); n != 1 || !errors.Is(err, syscall.ENODEV) || msgs[1].Err != nil || !errors.Is(msgs[3].Err, syscall.ENODEV) {
+	if n, err := e.out.Send(msgs); n != 1 || !errors.Is(err, syscall.ENODEV) || msgs[1].Err != nil || !errors.Is(msgs[3].Err, syscall.ENODEV) {
 		t.Errorf("sent %d, %v, %v; want one and ENODEV", n, err, msgs[3].Err)
 	}
 	e.wantExits(t, y)

@@ -8,15 +8,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// receiveBatch is how many messages one system call can bring; each may be a run
-	// of datagrams that the kernel has glued (UDP_GRO).
-	receiveBatch = 64
-	// slotLen is how far the messages' buffers are from each other. A distance that
-	// is a multiple of 4096 would have the first bytes of all compete for the same
-	// few lines of the cache.
-	slotLen = 64<<10 + 192
-)
+// receiveBatch is how many messages one system call can bring; each may be a run
+// of datagrams that the kernel has glued (UDP_GRO).
+//
+// CPU time for one message, received and each of its datagrams encrypted (AES-128),
+// by the size of the batch (one shared core, loopback, best of 40):
+//
+//	messages in the queue                1      4      8     16     32     64
+//	1024 of 100 bytes, ns             2140    816    616    482    412    382
+//	1024 of 1400 bytes, ns            2542   1175    967    806    708    656
+//	4 runs of 44 x 1400 bytes, µs     20.0   18.5   18.3   18.1   18.1   18.2
+//	48 runs of 44 x 1400 bytes, µs    22.6   20.8   19.8   19.8   20.2   20.1
+//
+// So many buffers are best for small ones, and no worse than few for long runs.
+const receiveBatch = 64
+
+// slotLen is how far the messages' buffers are from each other. Were it a multiple
+// of 4096, the first bytes of all would compete for a few lines of the cache.
+const slotLen = 64<<10 + 192
 
 // A Receiver reads one socket. It is for one goroutine.
 type Receiver struct {

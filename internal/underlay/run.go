@@ -57,18 +57,15 @@ func (c cursor) part(m *Message, segments bool) (run, cursor) {
 
 // runLength returns how many messages from the first on can leave as one: over
 // the same pair, all of the first one's length but the last, which may be
-// shorter.
+// shorter but not empty, as nothing is left of it in a run.
 func runLength(msgs []Message) int {
 	head := &msgs[0]
 	size := len(head.Buf)
-	if size == 0 {
-		return 1
-	}
 	p, total, n := head.pair(), size, 1
 	for n < len(msgs) && n < maxSegments {
 		m := &msgs[n]
 		total += len(m.Buf)
-		if m.Segment != 0 || len(m.Buf) > size || total > maxRun || m.pair() != p {
+		if m.Segment != 0 || len(m.Buf) > size || len(m.Buf) == 0 || total > maxRun || m.pair() != p {
 			break
 		}
 		n++
