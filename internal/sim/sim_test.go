@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/multi6/multi6/inner"
 	"github.com/multi6/multi6/internal/sim"
 	"github.com/multi6/multi6/internal/underlay"
 	"github.com/multi6/multi6/tun"
@@ -100,12 +101,12 @@ func first(from, _ *sim.Host) sim.Path {
 
 // shuttleOut carries packets from the device to the network.
 func shuttleOut(dev *tun.Memory, s *sim.Socket, choose func() sim.Path, mangle func([]byte)) {
-	bufs, sizes := [][]byte{make([]byte, 2000)}, make([]int, 1)
+	buf, pkts := make([]byte, tun.MaxPacket), make([]inner.Packet, 1)
 	for {
-		if _, err := dev.Read(bufs, sizes, 0); err != nil {
+		if _, err := dev.Read(buf, pkts, 0, 0); err != nil {
 			return
 		}
-		pkt := bufs[0][:sizes[0]]
+		pkt := pkts[0].Buf
 		if mangle != nil {
 			mangle(pkt)
 		}
@@ -123,7 +124,7 @@ func shuttleIn(dev *tun.Memory, s *sim.Socket) {
 		if _, err := s.Receive(msgs); err != nil {
 			return
 		}
-		dev.Write([][]byte{append(make([]byte, tun.WriteHeadroom), msgs[0].Buf...)}, tun.WriteHeadroom)
+		dev.Write([]inner.Packet{{Buf: msgs[0].Buf}})
 	}
 }
 
