@@ -11,15 +11,20 @@ func OpenLike(c Config, refused int) (*Kernel, error) { return open(c, wishes[re
 // SuperPacket is what bounds super-packets.
 var SuperPacket = superPacket
 
-// Came returns what a Read gives after one read of that virtio-net header and packet,
-// and how many were malformed.
-func Came(header [vnetLen]byte, pkt, buf []byte, pkts []inner.Packet, headroom, tailroom int) (n int, malformed uint64, err error) {
-	var r reader
-	if r.placer, err = placing(buf, pkts, headroom, tailroom); err != nil {
+// A Reader is the part of a Kernel that reads.
+type Reader struct{ reader }
+
+// Read is Kernel.Read, and what comes from the kernel, once, is pkt with that
+// virtio-net header; nil for nothing. It returns how many packets there are, and how many
+// were malformed.
+func (r *Reader) Read(header [vnetLen]byte, pkt, buf []byte, pkts []inner.Packet, headroom, tailroom int) (n int, malformed uint64, err error) {
+	if err = r.begin(buf, pkts, headroom, tailroom); err != nil {
 		return 0, 0, err
 	}
-	r.header = header
-	r.take(r.space()[:copy(r.space(), pkt)])
+	if pkt != nil {
+		r.header = header
+		r.take(r.space()[:copy(r.space(), pkt)])
+	}
 	return r.n, r.malformed.Load(), nil
 }
 

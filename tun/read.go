@@ -14,7 +14,7 @@ type reader struct {
 	placer
 	vector
 	err error
-	// drain is the method of that name; made once, as a method value allocates.
+	// drain is drainQueue; made once, as a method value allocates.
 	drain func(fd uintptr) bool
 	// odd is what does not come as a super-packet, often empty. It may go on in the
 	// next Read.
@@ -27,13 +27,8 @@ type reader struct {
 // dropped and counted, see Malformed. If the interface is removed, Read returns EBADFD.
 func (k *Kernel) Read(buf []byte, pkts []inner.Packet, headroom, tailroom int) (int, error) {
 	r := &k.reader
-	var err error
-	if r.placer, err = placing(buf, pkts, headroom, tailroom); err != nil {
-		return 0, err
-	}
-	r.err = nil
-	r.cutOdd()
-	if r.n == 0 {
+	err := r.begin(buf, pkts, headroom, tailroom)
+	if err == nil && r.n == 0 {
 		err = k.file.read(r.drain)
 	}
 	n := r.n
@@ -47,6 +42,16 @@ func (k *Kernel) Read(buf []byte, pkts []inner.Packet, headroom, tailroom int) (
 // Malformed returns how many packets were dropped because their virtio-net header
 // did not fit them.
 func (k *Kernel) Malformed() uint64 { return k.reader.malformed.Load() }
+
+// begin starts a Read, with what the last one had no room for.
+func (r *reader) begin(buf []byte, pkts []inner.Packet, headroom, tailroom int) (err error) {
+	if r.placer, err = placing(buf, pkts, headroom, tailroom); err != nil {
+		return err
+	}
+	r.err = nil
+	r.cutOdd()
+	return nil
+}
 
 // drainQueue reads until there is nothing more, or no room. It reports whether Read is
 // done.

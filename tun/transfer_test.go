@@ -66,14 +66,14 @@ func (j *joint) count(p *inner.Packet) {
 func (j *joint) shuttle(t *testing.T, from, to *tun.Kernel, see func(p *inner.Packet)) {
 	r := newReading(64)
 	for {
-		got, err := r.from(t, from)
+		n, err := from.Read(r.buf, r.pkts, headroom, tailroom)
 		if err != nil {
 			return
 		}
-		for i := range got {
-			see(&got[i])
+		for i := range n {
+			see(&r.pkts[i])
 		}
-		if _, err := to.Write(got); errors.Is(err, os.ErrClosed) {
+		if _, err := to.Write(r.pkts[:n]); errors.Is(err, os.ErrClosed) {
 			return
 		} else if err != nil {
 			t.Errorf("Write: %v", err)
@@ -110,11 +110,14 @@ func TestKernelTCP(t *testing.T) {
 	}
 }
 
+// destinationOptions is a header that pads (RFC 8200 §4.6): next header (8), length (8),
+// PadN of 6 bytes.
+const destinationOptions = "\x00\x00\x01\x04\x00\x00\x00\x00"
+
 // TestKernelTCPWithExtensions has the kernel put destination options in every segment.
 func TestKernelTCPWithExtensions(t *testing.T) {
 	j := transfer(t, 0, "tcp6", peer6, func(fd uintptr) error {
-		// next header (8), length (8), PadN of 6 bytes
-		return unix.SetsockoptString(int(fd), unix.IPPROTO_IPV6, unix.IPV6_DSTOPTS, "\x00\x00\x01\x04\x00\x00\x00\x00")
+		return unix.SetsockoptString(int(fd), unix.IPPROTO_IPV6, unix.IPV6_DSTOPTS, destinationOptions)
 	})
 	if j.supers.Load() != 0 {
 		t.Errorf("%d super-packets with extensions", j.supers.Load())
@@ -236,18 +239,44 @@ func TestKernelUDPSegments(t *testing.T) {
 	}
 }
 
+// TestKernelWithoutChecksum: what the kernel did not offer to complete goes out whole.
+func TestKernelWithoutChecksum(t *testing.T) {
+	inSpace(t, func(t *testing.T) {
+		for refused, set := range sets {
+			k := opened(t, config("shim0"), refused)
+			p := single(t, "x")
+			whole := udpPacket(t, 4, []byte("x"))
+			if _, err := k.Write([]inner.Packet{p}); err != nil {
+				t.Fatal(err)
+			}
+			if got := bytes.Equal(p.Buf, whole); got != (set == "none") {
+				t.Errorf("%s: the checksum was completed: %v", set, got)
+			}
+			k.Close()
+			eventually(t, "the interface is gone", func() bool { _, err := net.InterfaceByName("shim0"); return err != nil })
+		}
+	})
+}
+
+// connected returns a UDP socket that is connected to peer6.
+func connected(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Connect(fd, &unix.SockaddrInet6{Addr: netip.MustParseAddr(peer6).As16(), Port: 9}); err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
 // TestKernelNoAllocation: neither reading nor writing allocates.
 func TestKernelNoAllocation(t *testing.T) {
 	inSpace(t, func(t *testing.T) {
 		k := open(t, config("shim0"))
-		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(fd)
-		if err := unix.Connect(fd, &unix.SockaddrInet6{Addr: netip.MustParseAddr(peer6).As16(), Port: 9}); err != nil {
-			t.Fatal(err)
-		}
+		fd := connected(t)
 		r := newReading(4)
 		question := []byte("question")
 		for _, p := range []inner.Packet{{Buf: udpPacket(t, 6, []byte("x"))}, superPacket(t), single(t, "x")} {

@@ -26,7 +26,7 @@ func header(flags, gsoType byte, gsoSize, sumStart, sumField int) (h [10]byte) {
 func came(t testing.TB, h [10]byte, pkt []byte) ([]inner.Packet, uint64) {
 	t.Helper()
 	r := newReading(100)
-	n, malformed, err := tun.Came(h, pkt, r.buf, r.pkts, headroom, tailroom)
+	n, malformed, err := new(tun.Reader).Read(h, pkt, r.buf, r.pkts, headroom, tailroom)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,38 +104,66 @@ func putPseudo(pkt []byte, transport int, proto uint8, field int) {
 	copy(pkt[transport+field:][:2], flat[40+field:])
 }
 
+// oddSuper returns a super-packet with extensions, and its virtio-net header.
+func oddSuper(t testing.TB, proto layers.IPProtocol, data []byte) ([10]byte, []byte) {
+	options := &layers.IPv6Destination{Options: []*layers.IPv6DestinationOption{
+		{OptionType: 1, OptionLength: 4, ActualLength: 6, OptionData: make([]byte, 4)}}}
+	options.NextHeader = proto
+	var layer gopacket.SerializableLayer = &layers.TCP{SrcPort: 1, DstPort: 2, FIN: true}
+	h := header(1, 4, 1200, 48, 16)
+	if proto == layers.IPProtocolUDP {
+		layer = &layers.UDP{SrcPort: 1, DstPort: 2}
+		h = header(1, 5, 1200, 48, 6)
+	}
+	pkt := overIP(t, 6, layers.IPProtocolIPv6Destination, options, layer, gopacket.Payload(data))
+	field, _ := inner.ChecksumAt(uint8(proto))
+	putPseudo(pkt, 48, uint8(proto), field)
+	return h, pkt
+}
+
 // TestVirtioOddSuper: a super-packet with extensions comes in single packets.
 func TestVirtioOddSuper(t *testing.T) {
 	data := noise(5000)
-	for _, c := range []struct {
-		name     string
-		proto    layers.IPProtocol
-		layer    gopacket.SerializableLayer
-		gsoType  byte
-		sumField int
-	}{
-		{"TCP", layers.IPProtocolTCP, &layers.TCP{SrcPort: 1, DstPort: 2, FIN: true}, 4, 16},
-		{"UDP", layers.IPProtocolUDP, &layers.UDP{SrcPort: 1, DstPort: 2}, 5, 6},
-	} {
-		options := &layers.IPv6Destination{Options: []*layers.IPv6DestinationOption{
-			{OptionType: 1, OptionLength: 4, ActualLength: 6, OptionData: make([]byte, 4)}}}
-		options.NextHeader = c.proto
-		pkt := overIP(t, 6, layers.IPProtocolIPv6Destination, options, c.layer, gopacket.Payload(data))
-		putPseudo(pkt, 48, uint8(c.proto), c.sumField)
-		got, malformed := came(t, header(1, c.gsoType, 1200, 48, c.sumField), pkt)
+	for _, proto := range []layers.IPProtocol{layers.IPProtocolTCP, layers.IPProtocolUDP} {
+		h, pkt := oddSuper(t, proto, data)
+		got, malformed := came(t, h, pkt)
 		if malformed != 0 || len(got) != 5 {
-			t.Fatalf("%s: %d packets, %d malformed; want 5 and 0", c.name, len(got), malformed)
+			t.Fatalf("%v: %d packets, %d malformed; want 5 and 0", proto, len(got), malformed)
 		}
-		var all []byte
-		for _, p := range got {
-			if p.Segment != 0 || p.Partial {
-				t.Errorf("%s: %+v", c.name, p)
-			}
-			all = append(all, payload(t, p.Buf)...)
+		if !bytes.Equal(payloads(t, got), data) {
+			t.Errorf("%v: the payloads are not those that were sent", proto)
 		}
-		if !bytes.Equal(all, data) {
-			t.Errorf("%s: the payloads are not those that were sent", c.name)
+	}
+}
+
+// payloads returns those of single packets, one after another.
+func payloads(t *testing.T, pkts []inner.Packet) (all []byte) {
+	for _, p := range pkts {
+		if p.Segment != 0 || p.Partial {
+			t.Errorf("%+v", p)
 		}
+		all = append(all, payload(t, p.Buf)...)
+	}
+	return all
+}
+
+// TestVirtioOddSuperGoesOn: what one Read has no room for comes in the next ones.
+func TestVirtioOddSuperGoesOn(t *testing.T) {
+	data := noise(5000)
+	h, pkt := oddSuper(t, layers.IPProtocolTCP, data)
+	kernel, r := new(tun.Reader), newReading(2)
+	var got []byte
+	for _, want := range []int{2, 2, 1, 0} {
+		n, malformed, err := kernel.Read(h, pkt, r.buf, r.pkts, headroom, tailroom)
+		if n != want || malformed != 0 || err != nil {
+			t.Fatalf("%d packets, %d malformed, %v; want %d", n, malformed, err, want)
+		}
+		got = append(got, payloads(t, r.pkts[:n])...)
+		clear(pkt) // the kernel's next overwrites it
+		pkt = nil
+	}
+	if !bytes.Equal(got, data) {
+		t.Error("the payloads are not those that were sent")
 	}
 }
 
@@ -147,7 +175,7 @@ func TestVirtioMalformed(t *testing.T) {
 		h    [10]byte
 		pkt  []byte
 	}{
-		{"empty", header(0, 0, 0, 0, 0), nil},
+		{"empty", header(0, 0, 0, 0, 0), []byte{}},
 		{"checksum beyond the end", header(1, 0, 0, 40, 4000), tcp},
 		{"no segment size", header(1, 4, 0, 40, 16), tcp},
 		{"UFO", header(1, 3, 1000, 40, 6), udp},
@@ -159,7 +187,7 @@ func TestVirtioMalformed(t *testing.T) {
 		{"truncated", header(1, 4, 1000, 40, 16), tcp[:2000]},
 		{"no IP", header(1, 4, 1000, 40, 16), make([]byte, 2000)},
 	} {
-		if got, malformed := came(t, c.h, bytes.Clone(c.pkt)); len(got) != 0 || malformed != 1 {
+		if got, malformed := came(t, c.h, append([]byte{}, c.pkt...)); len(got) != 0 || malformed != 1 {
 			t.Errorf("%s: %d packets, %d malformed", c.name, len(got), malformed)
 		}
 	}

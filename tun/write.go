@@ -13,7 +13,7 @@ type writer struct {
 	pkts    []inner.Packet
 	taken   int
 	err     error // the first
-	// writeAll is the method of that name; made once, as a method value allocates.
+	// writeAll is writePackets; made once, as a method value allocates.
 	writeAll func(fd uintptr) bool
 
 	split splitter
