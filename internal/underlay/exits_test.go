@@ -280,6 +280,11 @@ func TestCannotBind(t *testing.T) {
 		t.Error("tried again at once")
 	}
 	e.a.RetryExits()
+	e.send(t, e.named(t, true, 1, 1, 0)) // as the last one
+	e.next(t)
+	if tried != 3 {
+		t.Error("not tried again when it was time")
+	}
 	exchange()
 	if tried != 4 {
 		t.Errorf("tried %d times for two interfaces, twice each", tried)

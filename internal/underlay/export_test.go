@@ -56,14 +56,13 @@ func (c *Conn) FailExits(err error, count *int) {
 
 // RetryExits has the time come at which c tries again.
 func (c *Conn) RetryExits() {
-	now := make(map[uint32]exit)
-	for i, e := range *c.exits.open.Load() {
+	now := *c.exits.open.Load() // the same map: time passes without a change
+	for i, e := range now {
 		if !e.retry.IsZero() {
 			e.retry = time.Now()
+			now[i] = e
 		}
-		now[i] = e
 	}
-	c.exits.open.Store(&now)
 }
 
 // Segments reports whether c uses UDP_SEGMENT.
