@@ -30,6 +30,7 @@ const shortest = time.Millisecond
 // middleGrey is for what matters least.
 var middleGrey = color.NRGBA{0x80, 0x80, 0x80, 0xff}
 
+// faultStyles are how faults are drawn.
 var faultStyles = [faults]draw.LineStyle{
 	F1: lineStyle(picture.Vermilion),
 	F2: lineStyle(picture.Orange, 6, 2),
