@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -39,8 +38,8 @@ NAME of /etc/multi6/NAME.toml. Needs root.`,
 		Args: takes("CONFIG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// Before the configuration, whose keys only root can read.
-			if os.Geteuid() != 0 {
-				return errors.New("must run as root, as it makes a network interface: try 'sudo multi6 up'")
+			if err := needRoot(cmd, "it makes a network interface"); err != nil {
+				return err
 			}
 			c, err := config.Load(config.Path(args[0]))
 			if err != nil {
