@@ -159,6 +159,33 @@ func TestPing(t *testing.T) {
 	}
 }
 
+// TestPingerGone sends an answer to a port that is closed by then, which the kernel
+// tells the echo of.
+func TestPingerGone(t *testing.T) {
+	e, err := newEcho(loopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.socket.close()
+	c, err := dialUDP(e.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write(datagram()); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.answer(); err != nil || e.total().Packets != 1 {
+		t.Fatalf("%v after %d", err, e.total().Packets)
+	}
+	c.Close()
+	if _, err := e.socket.write(datagram()); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.answer(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWrongAnswer answers with something else.
 func TestWrongAnswer(t *testing.T) {
 	far, err := listenUDP(loopback)

@@ -78,9 +78,9 @@ func start(j Job) (traffic, error) {
 	case ReceiveUDP:
 		return receiveUDP(j)
 	case Ping:
-		return newPinger(j)
+		return startPinger(j)
 	case Echo:
-		return newEcho(j)
+		return startEcho(j)
 	}
 	return nil, fmt.Errorf("generator: unknown kind %q", j.Kind)
 }

@@ -63,7 +63,7 @@ type pinger struct {
 	sum   Tally
 }
 
-func newPinger(j Job) (traffic, error) {
+func startPinger(j Job) (traffic, error) {
 	c, err := dialUDP(j.Address)
 	if err != nil {
 		return nil, err
@@ -149,28 +149,38 @@ type echo struct {
 	peer    bool // is known
 }
 
-func newEcho(j Job) (traffic, error) {
-	c, err := listenUDP(j.Address)
+func startEcho(j Job) (traffic, error) {
+	e, err := newEcho(j.Address)
 	if err != nil {
-		return nil, err
-	}
-	e := &echo{}
-	e.local, e.ended = localAddress(c), make(chan struct{})
-	if e.socket, err = newSocket(c); err != nil {
 		return nil, err
 	}
 	go e.run(e.answer)
 	return e, nil
 }
 
-// answer answers one message, if one comes in time.
+// newEcho returns an echo that listens.
+func newEcho(at netip.AddrPort) (*echo, error) {
+	c, err := listenUDP(at)
+	if err != nil {
+		return nil, err
+	}
+	e := &echo{}
+	e.local, e.ended = localAddress(c), make(chan struct{})
+	e.socket, err = newSocket(c)
+	return e, err
+}
+
+// answer answers one message, if one comes in time. The other end may be gone when the
+// last answer arrives, and its kernel refuse it.
 func (e *echo) answer() error {
 	n, waited, err := e.receive()
-	if waited || err != nil {
-		return err
+	if err == nil && !waited {
+		e.packets.Add(1)
+		_, err = e.socket.write(e.buffer[:n])
 	}
-	e.packets.Add(1)
-	_, err = e.socket.write(e.buffer[:n])
+	if err == unix.ECONNREFUSED {
+		return nil
+	}
 	return err
 }
 
