@@ -26,11 +26,11 @@ type benchFlags struct {
 func newBenchCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "bench COMMAND",
-		Short:   "Measure what failing paths do to connections",
+		Short:   "Measure failovers, false alarms and throughput",
 		Example: `  sudo multi6 bench failover --rtt 20ms --runs 20`,
 		Args:    takes("COMMAND"),
 	}
-	cmd.AddCommand(newBenchFailoverCmd(), newBenchAlarmsCmd())
+	cmd.AddCommand(newBenchFailoverCmd(), newBenchAlarmsCmd(), newBenchThroughputCmd(), newBenchGenerateCmd())
 	return cmd
 }
 

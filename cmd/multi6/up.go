@@ -129,7 +129,7 @@ func tunConfig(c *config.Config) tun.Config {
 func nodeConfig(c *config.Config) node.Config {
 	n := node.Config{
 		Name: c.Interface, Identity: shim.NewIdentity(c.PrivateKey), Port: c.Port, MTU: c.MTU,
-		Profile: string(c.Profile), Timers: timers(c.Profile), Ciphers: ciphers(),
+		Profile: string(c.Profile), Timers: timers(c.Profile), Ciphers: cmp.Or(c.Ciphers, ciphers()),
 		Policy: c.Policy(), Order: locator.Order{Table: c.PolicyTable}, ProbeBudget: c.ProbeBudget,
 		Addresses: c.Addresses,
 	}
