@@ -127,7 +127,7 @@ func runThroughput(ctx context.Context, cmd *cobra.Command, f throughputFlags, o
 	o.Progress(fmt.Sprintf("This takes about %v.", o.Estimate()))
 	r, err := throughput.Run(ctx, o)
 	if ctx.Err() != nil && err != nil {
-		err = fmt.Errorf("interrupted; daemons, namespaces and temporary files are gone%s", unless(err, context.Canceled))
+		err = interruptedError(err)
 	}
 	if n := len(r.Wrong); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%s of what was not sent, or not all of it", count(n, "arrival")))
