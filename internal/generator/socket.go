@@ -47,8 +47,8 @@ func newSocket(c fileConn) (*socket, error) {
 	return s, nil
 }
 
-// read returns 0 bytes without an error when it has waited for long enough, and
-// io.EOF is not for it to find.
+// read returns 0 bytes at the end of a stream, and also when it has waited for long
+// enough, which it tells.
 func (s *socket) read(b []byte) (n int, waited bool, err error) {
 	n, err = unix.Read(s.fd, b)
 	if err == unix.EAGAIN || err == unix.EINTR {
@@ -57,7 +57,7 @@ func (s *socket) read(b []byte) (n int, waited bool, err error) {
 	return n, false, err
 }
 
-// write is like read; it may write less than all.
+// write may write less than all, or nothing when it has waited for long enough.
 func (s *socket) write(b []byte) (n int, err error) {
 	n, err = unix.Write(s.fd, b)
 	if err == unix.EAGAIN || err == unix.EINTR {

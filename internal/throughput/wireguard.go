@@ -31,7 +31,7 @@ const (
 	reachTime = 10 * time.Second          // for the first connection over a system
 	polling   = 20 * time.Millisecond     // how often conditions are looked at
 	wgSockets = "/var/run/wireguard"      // where wireguard-go is configured (its package ipc)
-	wgBanner  = "WG_PROCESS_FOREGROUND=1" // what keeps it from advertising the kernel's WireGuard
+	wgQuiet   = "WG_PROCESS_FOREGROUND=1" // keeps it from advertising the kernel's WireGuard
 )
 
 // wgInner are the addresses of A and B in the tunnel. The device has wireguard-go's own
@@ -98,7 +98,7 @@ func (g *ground) startWireGuard(ctx context.Context, h *lab.Host, i int) (*wgDae
 	}
 	defer log.Close() // the child has its own
 	d.cmd = exec.CommandContext(ctx, g.WireGuard, "--foreground", name)
-	d.cmd.Env = append(os.Environ(), wgBanner)
+	d.cmd.Env = append(os.Environ(), wgQuiet)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	d.cmd.WaitDelay = wgStop
@@ -128,7 +128,7 @@ func (d *wgDaemon) configure(ctx context.Context, i int, peer *ecdh.PublicKey) e
 		return err
 	}
 	defer c.Close()
-	if err := d.set(c, wgConfiguration(i, d.key, peer)); err != nil {
+	if err := wgSet(c, wgConfiguration(i, d.key, peer)); err != nil {
 		return fmt.Errorf("configuring wireguard-go of %s: %w", d.host.Name(), err)
 	}
 	return errors.Join(d.host.AddAddr(d.name, wgInner[i]), d.host.SetUp(d.name))
@@ -164,8 +164,8 @@ func (d *wgDaemon) dial(ctx context.Context) (net.Conn, error) {
 	}
 }
 
-// set sends a configuration and reads whether it was taken.
-func (d *wgDaemon) set(c net.Conn, text string) error {
+// wgSet sends a configuration and reads whether it was taken.
+func wgSet(c net.Conn, text string) error {
 	if _, err := c.Write([]byte(text)); err != nil {
 		return err
 	}
