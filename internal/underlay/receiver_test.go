@@ -51,15 +51,19 @@ func (m *mirror) exchange(t testing.TB, msgs []underlay.Message, got func([]unde
 	if n, err := m.out.Send(msgs); n != len(msgs) || err != nil {
 		t.Fatalf("sent %d of %d: %v", n, len(msgs), err)
 	}
-	m.receive(t, msgs, got)
+	m.receive(t, size(msgs), got)
 }
 
-// receive receives what msgs hold.
-func (m *mirror) receive(t testing.TB, msgs []underlay.Message, got func([]underlay.Message)) {
-	left := 0
+// size returns how many bytes msgs hold.
+func size(msgs []underlay.Message) (n int) {
 	for i := range msgs {
-		left += len(msgs[i].Buf)
+		n += len(msgs[i].Buf)
 	}
+	return n
+}
+
+// receive receives so many bytes.
+func (m *mirror) receive(t testing.TB, left int, got func([]underlay.Message)) {
 	for left > 0 {
 		came, err := m.in.Receive()
 		if err != nil {
