@@ -20,11 +20,13 @@ const (
 	// once in a hundred million windows.
 	lossyShare   = 0.15
 	lossyWindows = 2
-	// betterBy is by how much, at least, another pair must lose less.
-	betterBy = 0.1
-	// trainLength is the number of Polls in a train: as many as an OK list can name, so
-	// that lost answers do not count. trainGap is the least time between two.
-	trainLength = maxHeard
+	// timesBetter is how many times more than another pair the primary must lose.
+	timesBetter = 3
+	// trainLength is the number of Polls in a train. Of pairs that lose as much as the
+	// primary, one in a hundred does so well by chance where that is lossyShare, one in
+	// ten thousand where it is 30 %. A lost answer hardly counts: the next ones name the
+	// Poll, too. trainGap is the least time between two.
+	trainLength = 64
 	trainGap    = 10 * time.Millisecond
 	// trainPairs is how many other pairs a trial goes through.
 	trainPairs = 3
@@ -64,6 +66,7 @@ func (m *Machine) HandleLoss(now time.Time, sent, lost uint64, acts []Action) []
 	t := &m.trial
 	if p.loss < lossyShare {
 		t.windows = 0
+		t.stop()
 		return acts
 	}
 	t.windows++
@@ -122,34 +125,38 @@ next:
 	return best
 }
 
-// train sends the next Poll of the train, or judges it.
+// train sends the next Poll of the train. It ends with the last one, or as soon as too
+// many are lost.
 func (m *Machine) train(now time.Time, acts []Action) []Action {
-	t := &m.trial
-	if m.pairs[t.pair] == nil {
+	t, p, k := &m.trial, m.pairs[m.primary], m.pairs[m.trial.pair]
+	if p == nil || k == nil {
 		return m.nextTrain(now, acts)
 	}
-	if t.sent == trainLength {
-		return m.judge(now, acts)
+	// An answer may be lost, and the next one tell.
+	patience := 2 * m.pollTimer(t.pair)
+	underWay := m.polls.ofTrain(t.pair, now.Add(-patience))
+	switch lost := t.sent - t.answered - underWay; {
+	case float64(lost*timesBetter) > p.loss*trainLength:
+		k.loss, k.lossAt = float64(lost)/float64(t.sent-underWay), now
+		return m.nextTrain(now, acts)
+	case t.sent == trainLength:
+		k.loss, k.lossAt = float64(lost)/trainLength, now
+		return m.leaveDegraded(now, t.pair, acts)
 	}
 	poll := m.poll(now, t.pair, true, false)
 	m.polls.sent[len(m.polls.sent)-1].train = true
 	t.sent++
 	gap := max(m.timers.gap(m.primaryRTT()), trainGap)
 	if t.sent == trainLength {
-		gap = 2 * m.pollTimer(t.pair)
+		gap = patience
 	}
 	t.at = now.Add(gap)
 	return append(acts, poll)
 }
 
-// judge moves to the pair on trial if that is clearly better than the primary.
-func (m *Machine) judge(now time.Time, acts []Action) []Action {
-	t, p, k := &m.trial, m.pairs[m.primary], m.trial.pair
-	loss := 1 - float64(t.answered)/trainLength
-	m.pairs[k].loss, m.pairs[k].lossAt = loss, now
-	if p == nil || loss+betterBy > p.loss {
-		return m.nextTrain(now, acts)
-	}
+// leaveDegraded moves from the primary to k, which is clearly better.
+func (m *Machine) leaveDegraded(now time.Time, k locator.Pair, acts []Action) []Action {
+	t := &m.trial
 	t.stop()
 	t.wait = trialFirst
 	t.notBefore, t.windows = now.Add(t.wait), 0

@@ -81,6 +81,16 @@ func (p *polls) pending(k locator.Pair, t time.Time) bool {
 	return false
 }
 
+// ofTrain counts the Polls of k's train that are unanswered and were sent after t.
+func (p *polls) ofTrain(k locator.Pair, t time.Time) (count int) {
+	for _, s := range p.sent {
+		if s.train && s.pair == k && s.at.After(t) {
+			count++
+		}
+	}
+	return count
+}
+
 func (p *polls) hear(now time.Time, id uint64) {
 	p.heard = append(p.heard, heardPoll{id, now})
 	if extra := len(p.heard) - maxHeard; extra > 0 {

@@ -54,6 +54,9 @@ const (
 	DropICMPLimit
 	// DropTooBig: an ICMP error that says that a datagram was too long for a link.
 	DropTooBig
+	// DropECN: a congestion mark on a packet whose transport does not know of marks
+	// (RFC 6040 §4.2).
+	DropECN
 
 	// NumDrops is the number of reasons, DropNone included.
 	NumDrops
@@ -64,7 +67,7 @@ var dropNames = [NumDrops]string{
 	DropForged: "forged", DropReplayed: "replayed", DropUnknownPeer: "unknown_peer", DropStaleOpen: "stale_open",
 	DropOpenLimit: "open_limit", DropSource: "source", DropNoPeer: "no_peer", DropOversize: "oversize",
 	DropQueueFull: "queue_full", DropNoSession: "no_session", DropSend: "send", DropDevice: "device",
-	DropControlFull: "control_full", DropICMP: "icmp", DropICMPLimit: "icmp_limit", DropTooBig: "too_big",
+	DropControlFull: "control_full", DropICMP: "icmp", DropICMPLimit: "icmp_limit", DropTooBig: "too_big", DropECN: "ecn",
 }
 
 // String returns the reason's name as status shows it.

@@ -18,7 +18,7 @@ func TestDropNames(t *testing.T) {
 		}
 		seen[s] = d
 	}
-	if s := NumDrops.String(); s != "drop(20)" {
+	if s := NumDrops.String(); s != "drop(21)" {
 		t.Errorf("an unknown reason is called %q", s)
 	}
 	for k := EventState; k <= EventClose; k++ {

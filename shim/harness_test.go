@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/inner"
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/wire"
 )
@@ -237,7 +238,7 @@ func (h *host) send(pkt []byte) {
 		h.w.t.Fatalf("test sends a bad inner packet: %v", d)
 	}
 	if h.path == nil {
-		h.ring.Push(h.since(), pkt, true)
+		h.ring.Push(h.since(), inner.Packet{Buf: pkt}, true)
 		h.touch()
 		return
 	}
@@ -245,13 +246,13 @@ func (h *host) send(pkt []byte) {
 	copy(buf[Headroom:], pkt)
 	p := h.path
 	p.Term.Sent(h.since(), &h.c.Marks, p.Session, buf[Headroom:Headroom+len(pkt)])
-	d, ok := p.Session.SealPacket(buf, Headroom, Headroom+len(pkt))
+	d, ok := p.Session.SealPacket(buf, Headroom, Headroom+len(pkt), false)
 	if !ok {
 		h.drops[DropNoSession]++
 		h.touch()
 		return
 	}
-	h.ring.Push(h.since(), pkt, false)
+	h.ring.Push(h.since(), inner.Packet{Buf: pkt}, false)
 	h.transmit(p.Pair, d)
 	if p.Second.Pair.IsValid() {
 		h.transmit(p.Second.Pair, d)
@@ -261,10 +262,11 @@ func (h *host) send(pkt []byte) {
 
 // resend sends what was lately sent once more.
 func (h *host) resend(a Resend) {
-	h.ring.Unconfirmed(a.Term, h.since(), a.Since, 64<<10, func(_ time.Duration, pkt []byte) {
+	h.ring.Unconfirmed(a.Term, h.since(), a.Since, 64<<10, func(_ time.Duration, p inner.Packet) {
+		pkt := p.Buf
 		buf := make([]byte, Headroom+len(pkt)+Tailroom)
 		copy(buf[Headroom:], pkt)
-		if d, ok := a.Session.SealPacket(buf, Headroom, Headroom+len(pkt)); ok {
+		if d, ok := a.Session.SealPacket(buf, Headroom, Headroom+len(pkt), false); ok {
 			h.transmit(a.Hop.Pair, d)
 		}
 	})
@@ -563,7 +565,7 @@ func ipv4(proto byte, fragment uint16, options int, payload []byte) []byte {
 }
 
 func udpBytes(payload string) []byte {
-	b := []byte{0x10, 0, 0x20, 0, 0, byte(8 + len(payload)), 0, 0}
+	b := []byte{0x10, 0, 0x20, 0, byte((8 + len(payload)) >> 8), byte(8 + len(payload)), 0, 0}
 	return append(b, payload...)
 }
 

@@ -1,6 +1,10 @@
 package shim
 
-import "time"
+import (
+	"time"
+
+	"github.com/multi6/multi6/inner"
+)
 
 const (
 	// ringFirst and ringLast bound the bytes that a Ring holds: it starts small
@@ -26,16 +30,19 @@ type Ring struct {
 	waiting int
 }
 
-// A record is a packet in the ring.
+// A record is a packet, or a super-packet, in the ring.
 type record struct {
 	at           time.Duration
 	offset, size int
-	waiting      bool
+	// transport, segment and partial are as in inner.Packet.
+	transport, segment int
+	partial, waiting   bool
 }
 
 // Push adds a copy of an inner packet that goes out now or, waiting, cannot. It
 // returns how many waiting packets had to make room.
-func (r *Ring) Push(now time.Duration, pkt []byte, waiting bool) (lost int) {
+func (r *Ring) Push(now time.Duration, p inner.Packet, waiting bool) (lost int) {
+	pkt := p.Buf
 	if len(pkt) > ringLast/4 {
 		return 0
 	}
@@ -58,7 +65,10 @@ func (r *Ring) Push(now time.Duration, pkt []byte, waiting bool) (lost int) {
 		r.next = 0
 	}
 	copy(r.data[r.next:], pkt)
-	r.records[(r.head+r.count)%len(r.records)] = record{now, r.next, len(pkt), waiting}
+	r.records[(r.head+r.count)%len(r.records)] = record{
+		at: now, offset: r.next, size: len(pkt),
+		transport: p.Transport, segment: p.Segment, partial: p.Partial, waiting: waiting,
+	}
 	r.next += len(pkt)
 	r.count++
 	if waiting {
@@ -101,7 +111,8 @@ func (r *Ring) grow() bool {
 	for i := range r.count {
 		rec := r.records[(r.head+i)%len(r.records)]
 		copy(g.data[g.next:], r.data[rec.offset:rec.offset+rec.size])
-		g.records[i] = record{rec.at, g.next, rec.size, rec.waiting}
+		g.records[i] = rec
+		g.records[i].offset = g.next
 		g.next += rec.size
 		g.count++
 	}
@@ -112,7 +123,7 @@ func (r *Ring) grow() bool {
 // Release gives the memory back.
 func (r *Ring) Release() { *r = Ring{} }
 
-// Len returns how many packets the ring holds.
+// Len returns how many packets the ring holds, a super-packet being one.
 func (r *Ring) Len() int { return r.count }
 
 // Waiting returns how many packets wait for a pair.
@@ -137,43 +148,87 @@ const (
 // have ended since.
 const acknowledgementAge = 2 * time.Second
 
-// Unconfirmed calls f with what may have to be sent again: the newest pure
-// acknowledgement of each TCP connection; then, oldest first, the packets that
+// Unconfirmed calls f with what may have to be sent again, super-packets cut: the newest
+// pure acknowledgement of each TCP connection; then, oldest first, the packets that
 // wait and, at most limit bytes, those pushed after since that t does not know to
 // have arrived. at is when the packet was pushed, zero for acknowledgements, which
 // need not be spaced; the packet is f's only until it returns. t may be nil:
 // nothing is known.
-func (r *Ring) Unconfirmed(t *Term, now, since time.Duration, limit int, f func(at time.Duration, pkt []byte)) {
+func (r *Ring) Unconfirmed(t *Term, now, since time.Duration, limit int, f func(at time.Duration, p inner.Packet)) {
 	var l latest
-	for i := range r.count {
-		l.note(r.packet(i))
-	}
-	var data []int
-	for i := range r.count {
-		rec := r.record(i)
-		s, tcp := parseSegment(r.packet(i), false)
+	r.each(func(_ piece, s segment, tcp bool) { l.note(s, tcp) })
+	var data []piece
+	i := -1
+	r.each(func(x piece, s segment, tcp bool) {
+		i++
+		rec := r.record(x.record)
 		switch {
 		case tcp && !l.newest(i, s):
 		case tcp && s.length == 0:
 			if rec.waiting || now-rec.at <= acknowledgementAge {
-				f(0, r.packet(i))
+				f(0, r.packet(x.record))
 			}
 		case !tcp && now-rec.at > rec.worth():
 		case rec.waiting, rec.at > since && !(tcp && t.arrived(s)):
-			data = append(data, i)
+			data = append(data, x)
 		}
-	}
-	for _, i := range data {
-		rec := r.record(i)
+	})
+	var c pieces
+	for _, x := range data {
+		rec := r.record(x.record)
+		p := c.piece(r.packet(x.record), x.segment)
 		switch {
 		case rec.waiting:
-		case limit < rec.size:
+		case limit < len(p.Buf):
 			continue
 		default:
-			limit -= rec.size
+			limit -= len(p.Buf)
 		}
-		f(rec.at, r.packet(i))
+		f(rec.at, p)
 	}
+}
+
+// A piece is a segment of a packet in the ring, both by number.
+type piece struct{ record, segment int }
+
+// each calls f with all packets and segments of super-packets, oldest first.
+func (r *Ring) each(f func(x piece, s segment, tcp bool)) {
+	for i := range r.count {
+		p := r.packet(i)
+		whole, tcp := parseSegment(p.Buf, false)
+		last := p.Segments() - 1
+		for k := range last + 1 {
+			s := whole
+			if p.Segment > 0 {
+				from, to := p.Payload(k)
+				s.sequence += uint32(k * p.Segment)
+				s.length = uint32(to - from)
+				if k == last {
+					s.length = whole.sequence + whole.length - s.sequence // FIN counts
+				}
+			}
+			f(piece{i, k}, s, tcp)
+		}
+	}
+}
+
+// pieces cuts segments from super-packets.
+type pieces struct {
+	cutter inner.Cutter
+	buf    []byte
+}
+
+// piece returns segment k of p, valid until the next call.
+func (c *pieces) piece(p inner.Packet, k int) inner.Packet {
+	if p.Segment == 0 {
+		return p
+	}
+	from, to := p.Payload(k)
+	n := p.HeaderLen()
+	c.buf = append(append(c.buf[:0], p.Buf[:n]...), p.Buf[from:to]...)
+	c.cutter.Reset(&p)
+	c.cutter.PutHeaders(c.buf, k)
+	return inner.Packet{Buf: c.buf, Transport: p.Transport, Partial: true}
 }
 
 func (r *Ring) record(i int) record { return r.records[(r.head+i)%len(r.records)] }
@@ -187,9 +242,11 @@ func (r record) worth() time.Duration {
 }
 
 // packet returns the i-th packet, the oldest being number 0.
-func (r *Ring) packet(i int) []byte {
+func (r *Ring) packet(i int) inner.Packet {
 	rec := r.record(i)
-	return r.data[rec.offset : rec.offset+rec.size]
+	return inner.Packet{
+		Buf: r.data[rec.offset : rec.offset+rec.size], Transport: rec.transport, Segment: rec.segment, Partial: rec.partial,
+	}
 }
 
 // latest finds out which of a series of packets are superseded: a TCP segment by
@@ -215,8 +272,8 @@ func keyOf(s segment) segmentKey {
 }
 
 // note takes down the next packet of the series.
-func (l *latest) note(pkt []byte) {
-	if s, tcp := parseSegment(pkt, false); tcp {
+func (l *latest) note(s segment, tcp bool) {
+	if tcp {
 		if l.last == nil {
 			l.last = make(map[segmentKey]int)
 		}

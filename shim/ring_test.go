@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/multi6/multi6/inner"
 )
 
 // blob returns a packet of n bytes, at least 40, that is not TCP and is told from
@@ -23,7 +25,7 @@ func blob(number, n int) []byte {
 // kept returns what r holds, oldest first.
 func (r *Ring) kept() (pkts [][]byte) {
 	for i := range r.Len() {
-		pkts = append(pkts, r.packet(i))
+		pkts = append(pkts, r.packet(i).Buf)
 	}
 	return pkts
 }
@@ -44,7 +46,7 @@ func TestRingModel(t *testing.T) {
 		push := func(t *rapid.T, size int, waiting bool) {
 			before, room, records := r.Len(), max(len(r.data), ringFirst), max(len(r.records), ringFirst/256)
 			p := pushed{now, blob(number, size), waiting}
-			gone := r.Push(now, p.pkt, p.waiting)
+			gone := r.Push(now, inner.Packet{Buf: p.pkt}, p.waiting)
 			clear(p.pkt[40:]) // the ring has a copy
 			p.pkt = blob(number, size)
 			number++
@@ -87,7 +89,7 @@ func TestRingModel(t *testing.T) {
 			},
 			"too large": func(t *rapid.T) {
 				before := r.Len()
-				r.Push(now, make([]byte, ringLast/4+1), true)
+				r.Push(now, inner.Packet{Buf: make([]byte, ringLast/4+1)}, true)
 				if r.Len() != before {
 					t.Fatal("a packet of more than a quarter of the ring was taken")
 				}
@@ -137,8 +139,8 @@ func TestRingModel(t *testing.T) {
 func TestRingGrowth(t *testing.T) {
 	var fast, slow Ring
 	for i := range 4 * ringLast / 1400 {
-		fast.Push(time.Duration(i)*time.Microsecond, blob(i, 1400), false)
-		slow.Push(time.Duration(i)*ringYoung, blob(i, 1400), false)
+		fast.Push(time.Duration(i)*time.Microsecond, inner.Packet{Buf: blob(i, 1400)}, false)
+		slow.Push(time.Duration(i)*ringYoung, inner.Packet{Buf: blob(i, 1400)}, false)
 	}
 	if len(fast.data) != ringLast || fast.Len() < ringLast/1400-1 {
 		t.Errorf("fast: %d packets in %d bytes, want about %d in %d", fast.Len(), len(fast.data), ringLast/1400, ringLast)
@@ -150,7 +152,7 @@ func TestRingGrowth(t *testing.T) {
 	if fast.Len() != 0 || fast.data != nil || fast.records != nil {
 		t.Error("Release keeps memory")
 	}
-	fast.Push(0, blob(1, 100), false)
+	fast.Push(0, inner.Packet{Buf: blob(1, 100)}, false)
 	if fast.Len() != 1 {
 		t.Error("nothing can be pushed after Release")
 	}
@@ -188,7 +190,7 @@ func TestUnconfirmedModel(t *testing.T) {
 			if !waiting {
 				term.Sent(now, &m, &Session{}, p.pkt)
 			}
-			r.Push(now, p.pkt, waiting)
+			r.Push(now, inner.Packet{Buf: p.pkt}, waiting)
 			list = append(list, p)
 		}
 		send := func(s tcp) {
@@ -227,8 +229,8 @@ func TestUnconfirmedModel(t *testing.T) {
 		now += rapid.SampledFrom([]time.Duration{0, datagramAge - 10*time.Millisecond, waitingAge - 10*time.Millisecond, time.Hour}).Draw(t, "later")
 		limit := rapid.OneOf(rapid.IntRange(0, 5000), rapid.Just(ringLast)).Draw(t, "limit")
 		var got []modelPacket
-		r.Unconfirmed(term, now, since, limit, func(at time.Duration, pkt []byte) {
-			got = append(got, modelPacket{at: at, pkt: bytes.Clone(pkt)})
+		r.Unconfirmed(term, now, since, limit, func(at time.Duration, p inner.Packet) {
+			got = append(got, modelPacket{at: at, pkt: bytes.Clone(p.Buf)})
 		})
 		want := unconfirmedModel(list, acked, now, since, limit)
 		if !slices.EqualFunc(got, want, func(a, b modelPacket) bool { return a.at == b.at && bytes.Equal(a.pkt, b.pkt) }) {
@@ -306,15 +308,15 @@ func times(ps []modelPacket) (at []time.Duration) {
 func TestUnconfirmedWithoutTerm(t *testing.T) {
 	h := newWorld(t, setup{}).a
 	var r Ring
-	if r.Unconfirmed(nil, 0, 0, ringLast, func(time.Duration, []byte) { t.Error("an empty ring has a packet") }); r.Len() != 0 {
+	if r.Unconfirmed(nil, 0, 0, ringLast, func(time.Duration, inner.Packet) { t.Error("an empty ring has a packet") }); r.Len() != 0 {
 		t.Error("an empty ring has a length")
 	}
-	r.Push(1, h.tcp(tcp{seq: 1, length: 10, flags: ack}), false)
-	r.Push(2, h.udp("x"), false)
-	r.Push(3, h.tcp(tcp{seq: 11, flags: fin | ack}), false)
+	r.Push(1, inner.Packet{Buf: h.tcp(tcp{seq: 1, length: 10, flags: ack})}, false)
+	r.Push(2, inner.Packet{Buf: h.udp("x")}, false)
+	r.Push(3, inner.Packet{Buf: h.tcp(tcp{seq: 11, flags: fin | ack})}, false)
 	for _, term := range []*Term{nil, {}} {
 		n := 0
-		r.Unconfirmed(term, 0, 0, ringLast, func(time.Duration, []byte) { n++ })
+		r.Unconfirmed(term, 0, 0, ringLast, func(time.Duration, inner.Packet) { n++ })
 		if n != 3 {
 			t.Errorf("%d packets, want 3: a FIN is no pure acknowledgement", n)
 		}
@@ -330,9 +332,9 @@ func TestUnconfirmedFromBeforeTheTerm(t *testing.T) {
 	var m Marks
 	term := &Term{}
 	before, after := h.tcp(data(100, 10)), h.tcp(data(110, 10))
-	r.Push(1, before, false)
+	r.Push(1, inner.Packet{Buf: before}, false)
 	term.Sent(2, &m, &Session{}, after)
-	r.Push(2, after, false)
+	r.Push(2, inner.Packet{Buf: after}, false)
 	for _, tt := range []struct {
 		acked uint32
 		want  []time.Duration
@@ -346,7 +348,7 @@ func TestUnconfirmedFromBeforeTheTerm(t *testing.T) {
 		s.ack = tt.acked
 		term.Received(3, &m, h.other().tcp(s))
 		var got []time.Duration
-		r.Unconfirmed(term, 3, 0, ringLast, func(at time.Duration, _ []byte) { got = append(got, at) })
+		r.Unconfirmed(term, 3, 0, ringLast, func(at time.Duration, _ inner.Packet) { got = append(got, at) })
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("after an acknowledgement of %d: packets of %v, want %v", tt.acked, got, tt.want)
 		}
@@ -358,11 +360,11 @@ func TestUnconfirmedFromBeforeTheTerm(t *testing.T) {
 func TestUnconfirmedLimit(t *testing.T) {
 	var r Ring
 	for i, waiting := range []bool{false, true, false, true, true} {
-		r.Push(time.Duration(i+1), blob(i, 100), waiting)
+		r.Push(time.Duration(i+1), inner.Packet{Buf: blob(i, 100)}, waiting)
 	}
 	for limit, want := range map[int][]time.Duration{0: {2, 4, 5}, 99: {2, 4, 5}, 100: {1, 2, 4, 5}, 199: {1, 2, 4, 5}, 200: {1, 2, 3, 4, 5}} {
 		var got []time.Duration
-		r.Unconfirmed(nil, 10, 0, limit, func(at time.Duration, _ []byte) { got = append(got, at) })
+		r.Unconfirmed(nil, 10, 0, limit, func(at time.Duration, _ inner.Packet) { got = append(got, at) })
 		if !slices.Equal(got, want) {
 			t.Errorf("limit %d: packets of %v, want %v", limit, got, want)
 		}
@@ -375,12 +377,12 @@ func TestRingLongFirst(t *testing.T) {
 		for _, empty := range []bool{false, true} {
 			var r Ring
 			if empty {
-				r.Push(0, blob(0, 40), true)
+				r.Push(0, inner.Packet{Buf: blob(0, 40)}, true)
 				r.drop()
 				r.waiting = 0
 			}
-			lost := r.Push(time.Second, blob(1, n), false)
-			if lost != 0 || r.Len() != 1 || !bytes.Equal(r.packet(0), blob(1, n)) {
+			lost := r.Push(time.Second, inner.Packet{Buf: blob(1, n)}, false)
+			if lost != 0 || r.Len() != 1 || !bytes.Equal(r.packet(0).Buf, blob(1, n)) {
 				t.Errorf("%d bytes: %d lost, %d kept", n, lost, r.Len())
 			}
 		}
@@ -405,9 +407,9 @@ func TestUnconfirmedDatagramAge(t *testing.T) {
 		{"old segment", h.tcp(tcp{seq: 1, length: 10, flags: ack}), time.Hour, false, 1},
 	} {
 		var r Ring
-		r.Push(1, c.pkt, c.wait)
+		r.Push(1, inner.Packet{Buf: c.pkt}, c.wait)
 		n := 0
-		r.Unconfirmed(nil, 1+c.age, 0, ringLast, func(time.Duration, []byte) { n++ })
+		r.Unconfirmed(nil, 1+c.age, 0, ringLast, func(time.Duration, inner.Packet) { n++ })
 		if n != c.want {
 			t.Errorf("%s: %d packets, want %d", c.name, n, c.want)
 		}
@@ -421,7 +423,7 @@ func TestRingWaiting(t *testing.T) {
 	lost := 0
 	const n = 2 * ringLast / 1400
 	for i := range n {
-		lost += r.Push(time.Duration(i)*time.Second, blob(i, 1400), true)
+		lost += r.Push(time.Duration(i)*time.Second, inner.Packet{Buf: blob(i, 1400)}, true)
 	}
 	if len(r.data) != ringLast || r.Waiting() != r.Len() || lost != n-r.Len() {
 		t.Errorf("%d wait of %d in %d bytes, %d lost; want all of those kept in %d", r.Waiting(), r.Len(), len(r.data), lost, ringLast)

@@ -99,12 +99,19 @@ func putNonce(b []byte, number uint64) []byte {
 	return b[:nonceLen]
 }
 
+// number takes n packet numbers and returns the first. It reports false when the keys
+// are used up.
+func (s *Session) number(n int) (first uint64, ok bool) {
+	end := s.next.Add(uint64(n))
+	return end - uint64(n), end <= rejectNumbers
+}
+
 // seal encrypts the payload that follows a header at start, up to end. buf has
 // room for nonceLen before start and for wire.AuthLen after end. It returns the
 // datagram, or reports false when the keys are used up.
 func (s *Session) seal(buf []byte, start, end int) ([]byte, bool) {
-	number := s.next.Add(1) - 1
-	if number >= rejectNumbers {
+	number, ok := s.number(1)
+	if !ok {
 		return nil, false
 	}
 	header := buf[start : start+wire.HeaderLen]
@@ -116,17 +123,22 @@ func (s *Session) seal(buf []byte, start, end int) ([]byte, bool) {
 
 // SealPacket turns the inner packet buf[from:to] into a datagram in the same
 // buffer, which needs Headroom before the packet and Tailroom after it. The
-// packet is one that CheckInner accepts. It reports false when the session's
-// packet numbers are used up.
-func (s *Session) SealPacket(buf []byte, from, to int) ([]byte, bool) {
-	start := from - wire.HeaderLen
+// packet is one that CheckInner accepts; partial says that its checksum is to be
+// completed. It reports false when the session's packet numbers are used up.
+func (s *Session) SealPacket(buf []byte, from, to int, partial bool) ([]byte, bool) {
+	start := from
 	if pkt := buf[from:to]; s.rewritable(pkt) {
-		inner := from + wire.IPv6HeaderLen - wire.InnerLen
-		wire.PutInner(buf[inner:inner+wire.InnerLen], pkt)
-		start = inner - wire.HeaderLen
+		start = from + wire.IPv6HeaderLen - wire.InnerLen
+		wire.PutInner(buf[start:start+wire.InnerLen], pkt)
 	}
-	return s.seal(buf, start, to)
+	if partial {
+		setPartial(&buf[start])
+	}
+	return s.seal(buf, start-wire.HeaderLen, to)
 }
+
+// setPartial marks a payload by its first byte.
+func setPartial(first *byte) { wire.PutKind(first, wire.PartialOf(wire.Kind(*first>>4))) }
 
 // rewritable reports whether pkt travels between the two identifiers, so that
 // its header need not.
@@ -152,43 +164,56 @@ type Opened struct {
 	Number uint64
 }
 
-// OpenDatagram opens buf[from:to], a transport datagram for this session, in
-// place, and restores the inner packet, for which it needs Headroom before it.
-// now is the time since the context's base. A reason other than DropNone means
-// that the datagram is to be dropped and counted. What is not authentic, or was
-// seen before, changes nothing.
-func (s *Session) OpenDatagram(now time.Duration, buf []byte, from, to int) (Opened, Drop) {
+// Open opens buf[from:to], a transport datagram for this session, to dst, which has room
+// for it and either lies elsewhere or is buf[from+wire.HeaderLen:from+wire.HeaderLen],
+// and returns the payload. The nonceLen bytes before from are overwritten. now is the time
+// since the context's base. A reason other than DropNone means that the datagram is to be
+// dropped and counted. What is not authentic, or was seen before, changes nothing.
+func (s *Session) Open(now time.Duration, dst, buf []byte, from, to int) (payload []byte, number uint64, d Drop) {
 	if to-from < wire.MinTransportLen {
-		return Opened{}, DropMalformed
+		return nil, 0, DropMalformed
 	}
 	largest := s.largest.Load()
 	header := buf[from : from+wire.HeaderLen]
-	number := wire.ExpandNumber(max(largest, 1)-1, binary.BigEndian.Uint32(header[4:]))
-	start := from + wire.HeaderLen
-	plain, err := s.opener.Open(buf[start:start], putNonce(buf[from-nonceLen:from], number), buf[start:to], header)
+	number = wire.ExpandNumber(max(largest, 1)-1, binary.BigEndian.Uint32(header[4:]))
+	payload, err := s.opener.Open(dst[:0], putNonce(buf[from-nonceLen:from], number), buf[from+wire.HeaderLen:to], header)
 	if err != nil {
-		return Opened{}, DropForged
+		return nil, 0, DropForged
 	}
 	if !s.window.ValidateCounter(number, rejectNumbers) {
-		return Opened{}, DropReplayed
+		return nil, 0, DropReplayed
 	}
 	s.received.Add(1)
 	if number >= largest {
 		s.largest.Store(number + 1)
 		s.largestAt.Store(int64(now))
 	}
-	o := Opened{From: start, To: start + len(plain), Number: number}
-	return s.restore(buf, o)
+	return payload, number, DropNone
 }
 
-// restore finds out what the payload is and puts back the header of a rewritten
-// packet.
-func (s *Session) restore(buf []byte, o Opened) (Opened, Drop) {
-	var err error
-	if o.Kind, err = wire.PayloadKind(buf[o.From]); err != nil {
+// OpenDatagram opens buf[from:to] in place, as Open does, and restores the inner packet,
+// for which it needs Headroom before it.
+func (s *Session) OpenDatagram(now time.Duration, buf []byte, from, to int) (Opened, Drop) {
+	if to-from < wire.MinTransportLen {
 		return Opened{}, DropMalformed
 	}
-	switch o.Kind {
+	start := from + wire.HeaderLen
+	payload, number, d := s.Open(now, buf[start:start], buf, from, to)
+	if d != DropNone {
+		return Opened{}, d
+	}
+	return s.Restore(buf, start, start+len(payload), number)
+}
+
+// Restore finds out what the payload buf[from:to], opened with number, is, and puts back
+// the header of a rewritten packet, for which it needs Headroom before it.
+func (s *Session) Restore(buf []byte, from, to int, number uint64) (Opened, Drop) {
+	kind, err := wire.PayloadKind(buf[from])
+	if err != nil {
+		return Opened{}, DropMalformed
+	}
+	o := Opened{Kind: kind, From: from, To: to, Number: number}
+	switch kind.Whole() {
 	case wire.KindControl:
 		o.From++
 	case wire.KindRewritten:
@@ -202,7 +227,8 @@ func (s *Session) restore(buf []byte, o Opened) (Opened, Drop) {
 		}
 		o.From = ip
 	default:
-		if CheckInner(buf[o.From:o.To]) != DropNone {
+		wire.PutKind(&buf[from], kind.Whole())
+		if CheckInner(buf[from:to]) != DropNone {
 			return Opened{}, DropMalformed
 		}
 	}

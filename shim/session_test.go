@@ -22,7 +22,7 @@ func sealed(t testing.TB, s *Session, pkt []byte) []byte {
 	t.Helper()
 	buf := make([]byte, Headroom+len(pkt)+Tailroom)
 	copy(buf[Headroom:], pkt)
-	d, ok := s.SealPacket(buf, Headroom, Headroom+len(pkt))
+	d, ok := s.SealPacket(buf, Headroom, Headroom+len(pkt), false)
 	if !ok {
 		t.Fatal("cannot seal")
 	}
@@ -94,7 +94,7 @@ func TestSessionWorksInPlace(t *testing.T) {
 		copy(buf[Headroom:], pkt)
 		allocs := testing.AllocsPerRun(10, func() {
 			copy(buf[Headroom:], pkt)
-			d, ok := a.SealPacket(buf, Headroom, Headroom+len(pkt))
+			d, ok := a.SealPacket(buf, Headroom, Headroom+len(pkt), false)
 			if !ok || &d[len(d)-1] != &buf[len(buf)-1] {
 				t.Fatal("the datagram is elsewhere")
 			}
@@ -253,7 +253,7 @@ func TestSessionLimit(t *testing.T) {
 	buf := make([]byte, Headroom+len(pkt)+Tailroom)
 	copy(buf[Headroom:], pkt)
 	for range 3 {
-		if _, ok := a.SealPacket(buf, Headroom, Headroom+len(pkt)); ok {
+		if _, ok := a.SealPacket(buf, Headroom, Headroom+len(pkt), false); ok {
 			t.Error("a number was sealed with that the cipher does not allow")
 		}
 		if _, ok := a.SealControl(nil); ok {

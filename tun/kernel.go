@@ -10,7 +10,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-	wgtun "golang.zx2c4.com/wireguard/tun"
 )
 
 // cloneDevice is what TUN devices are made from (Documentation/networking/tuntap.rst).
@@ -31,21 +30,31 @@ type Config struct {
 // Kernel is a TUN device of the network namespace it was opened in. Its
 // addresses and routes go away with it.
 type Kernel struct {
-	dev   wgtun.Device
-	index int
+	file   *file
+	index  int
+	reader reader
+	writer writer
 }
+
+var _ Device = (*Kernel)(nil)
 
 // Open makes the device, gives it its addresses and routes, and brings it up. On
 // an error nothing is left behind.
-func Open(c Config) (*Kernel, error) {
+func Open(c Config) (*Kernel, error) { return open(c, wishes) }
+
+func open(c Config, wishes []offloads) (*Kernel, error) {
 	if _, err := net.InterfaceByName(c.Name); err == nil {
 		return nil, fmt.Errorf("interface %s exists already: choose another name in the configuration (interface = \"…\"), or remove it with 'ip link delete %s'", c.Name, c.Name)
 	}
-	dev, err := create(c.Name)
+	fd, err := create(c.Name)
 	if err != nil {
 		return nil, explain(c.Name, err)
 	}
-	k := &Kernel{dev: dev}
+	k := &Kernel{writer: writer{granted: negotiate(fd, wishes)}}
+	k.reader.drain, k.writer.writeAll = k.reader.drainQueue, k.writer.writePackets
+	if k.file, err = newFile(fd); err != nil {
+		return nil, fmt.Errorf("tun: %s: %w", c.Name, err)
+	}
 	if err := k.configure(c); err != nil {
 		k.Close()
 		return nil, err
@@ -53,26 +62,24 @@ func Open(c Config) (*Kernel, error) {
 	return k, nil
 }
 
-// create makes a device of that name, which must be new. wireguard/tun drives its
-// offloads, but does not watch it: what its watcher says of the interface is not
-// needed, and a hiccup of that would end the node.
-func create(name string) (wgtun.Device, error) {
-	fd, err := unix.Open(cloneDevice, unix.O_RDWR|unix.O_CLOEXEC, 0)
+// create makes a device of that name, which must be new, and returns its file
+// descriptor, which does not block.
+func create(name string) (int, error) {
+	fd, err := unix.Open(cloneDevice, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
 		unix.Close(fd)
-		return nil, err
+		return 0, err
 	}
 	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR | unix.IFF_TUN_EXCL)
 	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
 		unix.Close(fd)
-		return nil, err
+		return 0, err
 	}
-	dev, _, err := wgtun.CreateUnmonitoredTUNFromFD(fd)
-	return dev, err
+	return fd, nil
 }
 
 func explain(name string, err error) error {
@@ -96,6 +103,7 @@ func (k *Kernel) configure(c Config) error {
 	if err := netlink.LinkSetMTU(link, c.MTU); err != nil {
 		return fmt.Errorf("tun: MTU %d of %s: %w", c.MTU, c.Name, err)
 	}
+	limitSuperPackets(link, c.MTU)
 	quiet(c.Name)
 	for _, a := range c.Addresses {
 		// An address of one's own needs no duplicate address detection.
@@ -142,25 +150,5 @@ func ipNet(p netip.Prefix) *net.IPNet {
 // Index returns the index of the interface.
 func (k *Kernel) Index() int { return k.index }
 
-// Read implements Device.
-func (k *Kernel) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
-	for {
-		n, err := k.dev.Read(bufs, sizes, offset)
-		// A super-packet with more segments than fit: what fits is there.
-		if errors.Is(err, wgtun.ErrTooManySegments) {
-			err = nil
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
-	}
-}
-
-// Write implements Device.
-func (k *Kernel) Write(bufs [][]byte, offset int) (int, error) { return k.dev.Write(bufs, offset) }
-
-// BatchSize implements Device.
-func (k *Kernel) BatchSize() int { return k.dev.BatchSize() }
-
-// Close implements Device.
-func (k *Kernel) Close() error { return k.dev.Close() }
+// Close implements Device. It may be called again.
+func (k *Kernel) Close() error { return k.file.close() }

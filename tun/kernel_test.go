@@ -3,16 +3,12 @@ package tun_test
 import (
 	"bytes"
 	"errors"
-	"io"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +16,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/multi6/multi6/inner"
 	"github.com/multi6/multi6/tun"
 )
 
@@ -62,11 +59,24 @@ func config(name string) tun.Config {
 
 func open(t *testing.T, c tun.Config) *tun.Kernel {
 	t.Helper()
-	k, err := tun.Open(c)
+	return opened(t, c, 0)
+}
+
+// opened opens a device whose kernel refuses the first sets of offloads, and waits until
+// the kernel takes packets for its addresses, which it arranges a little later.
+func opened(t *testing.T, c tun.Config, refused int) *tun.Kernel {
+	t.Helper()
+	k, err := tun.OpenLike(c, refused)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { k.Close() })
+	for _, a := range c.Addresses {
+		eventually(t, a.String()+" is local", func() bool {
+			rs, err := netlink.RouteGet(a.Addr().AsSlice())
+			return err == nil && len(rs) == 1 && rs[0].Type == unix.RTN_LOCAL
+		})
+	}
 	return k
 }
 
@@ -76,6 +86,9 @@ func TestKernelConfiguration(t *testing.T) {
 		link, err := netlink.LinkByName("shim0")
 		if err != nil {
 			t.Fatal(err)
+		}
+		if a, offloads := link.Attrs(), k.Offloads(); a.GSOMaxSegs != 64 || a.GSOMaxSize != 60680 || a.GSOIPv4MaxSize != 60680 {
+			t.Errorf("super-packets of %d segments, %d bytes, %d for IPv4; offloads %s", a.GSOMaxSegs, a.GSOMaxSize, a.GSOIPv4MaxSize, offloads)
 		}
 		if a := link.Attrs(); a.MTU != 1400 || a.Flags&net.FlagUp == 0 || a.Index != k.Index() {
 			t.Errorf("MTU %d, flags %v, index %d; want 1400, up, %d", a.MTU, a.Flags, a.Index, k.Index())
@@ -176,20 +189,23 @@ func TestKernelOpenFails(t *testing.T) {
 	})
 }
 
-// read returns the next packet for which ok, or fails.
+// read returns the next packet for which ok, whole, or fails.
 func read(t *testing.T, k *tun.Kernel, ok func(pkt []byte) bool) []byte {
 	t.Helper()
-	const offset = 40
-	bufs, sizes := buffers(k.BatchSize(), offset+2000)
+	r := newReading(16)
 	for {
-		n, err := k.Read(bufs, sizes, offset)
+		got, err := r.from(t, k)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range n {
-			if pkt := bufs[i][offset : offset+sizes[i]]; ok(pkt) {
-				return bytes.Clone(pkt)
+		for _, p := range got {
+			if !ok(p.Buf) {
+				continue
 			}
+			if err := p.CompleteChecksum(); err != nil {
+				t.Fatal(err)
+			}
+			return bytes.Clone(p.Buf)
 		}
 	}
 }
@@ -219,15 +235,14 @@ func TestKernelPackets(t *testing.T) {
 					t.Fatal(err)
 				}
 				pkt := read(t, k, func(p []byte) bool { return len(p) > c.header && p[c.protocol] == syscall.IPPROTO_UDP })
-				if body := pkt[c.header+8:]; string(body) != "question" {
+				if body := payload(t, pkt); string(body) != "question" {
 					t.Fatalf("the packet holds %q", body)
 				}
 				swap(pkt[c.from:], pkt[c.to:], c.length)
 				swap(pkt[c.header:], pkt[c.header+2:], 2) // the ports
 				// Swapping changes no checksum.
-				out := append(make([]byte, tun.WriteHeadroom), pkt...)
-				if _, err := k.Write([][]byte{out}, tun.WriteHeadroom); err != nil {
-					t.Fatal(err)
+				if n, err := k.Write([]inner.Packet{{Buf: pkt}}); n != 1 || err != nil {
+					t.Fatal(n, err)
 				}
 				conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 				got := make([]byte, 100)
@@ -245,90 +260,6 @@ func swap(a, b []byte, n int) {
 	}
 }
 
-// TestKernelTCP sends 1 MiB through a TCP connection between two devices, with
-// packets shuttled between them. The kernel hands over super-packets, which come
-// as segments of at most the MTU.
-func TestKernelTCP(t *testing.T) {
-	for _, c := range []struct{ network, self, peer string }{{"tcp6", self6, peer6}, {"tcp4", self4, peer4}} {
-		t.Run(c.network, func(t *testing.T) { testKernelTCP(t, c.network, c.self, c.peer) })
-	}
-}
-
-func testKernelTCP(t *testing.T, network, self, peer string) {
-	var near, far *tun.Kernel
-	var l net.Listener
-	var conn net.Conn
-	defer func() {
-		for _, k := range []*tun.Kernel{near, far} {
-			if k != nil {
-				k.Close()
-			}
-		}
-	}()
-	swapped := config("shim0")
-	swapped.Addresses = []netip.Prefix{netip.MustParsePrefix(peer6 + "/128"), netip.MustParsePrefix(peer4 + "/24")}
-	swapped.Routes = []netip.Prefix{netip.MustParsePrefix(self6 + "/128"), netip.MustParsePrefix("10.99.0.0/24")}
-	var most, batches atomic.Int64
-	var shuttles sync.WaitGroup
-	inOtherSpace(t, func() {
-		far = open(t, swapped)
-		var err error
-		var lc net.ListenConfig
-		lc.SetMultipathTCP(false)
-		if l, err = lc.Listen(t.Context(), network, net.JoinHostPort(peer, "80")); err != nil {
-			t.Fatal(err)
-		}
-	})
-	defer l.Close()
-	inSpace(t, func(t *testing.T) {
-		near = open(t, config("shim0"))
-		shuttles.Go(func() { shuttle(near, far, &most, &batches) })
-		shuttles.Go(func() { shuttle(far, near, &most, &batches) })
-		var d net.Dialer
-		d.SetMultipathTCP(false)
-		d.Timeout = 5 * time.Second
-		var err error
-		if conn, err = d.Dial(network, net.JoinHostPort(peer, "80")); err != nil {
-			t.Fatal(err)
-		}
-	})
-	defer conn.Close()
-	want := make([]byte, 1<<20)
-	rand.NewChaCha8([32]byte{1}).Read(want)
-	got := make(chan []byte, 1)
-	go func() {
-		server, err := l.Accept()
-		if err != nil {
-			got <- nil
-			return
-		}
-		defer server.Close()
-		b, _ := io.ReadAll(server)
-		got <- b
-	}()
-	if _, err := conn.Write(want); err != nil {
-		t.Fatal(err)
-	}
-	conn.Close()
-	select {
-	case b := <-got:
-		if !bytes.Equal(b, want) {
-			t.Errorf("%d bytes came, or others than the %d sent", len(b), len(want))
-		}
-	case <-time.After(20 * time.Second):
-		t.Error("not all came within 20 s")
-	}
-	near.Close()
-	far.Close()
-	shuttles.Wait()
-	if most.Load() > 1400 {
-		t.Errorf("a packet of %d bytes was read, want at most the MTU of 1400", most.Load())
-	}
-	if batches.Load() == 0 {
-		t.Error("no read gave more than one packet: the device has no offload")
-	}
-}
-
 // inOtherSpace is inSpace on another thread, and waits for it.
 func inOtherSpace(t *testing.T, do func()) {
 	t.Helper()
@@ -343,60 +274,93 @@ func inOtherSpace(t *testing.T, do func()) {
 	}
 }
 
-// shuttle carries packets between devices until one is closed.
-func shuttle(from, to *tun.Kernel, most, batches *atomic.Int64) {
-	const offset = 40
-	bufs, sizes := buffers(from.BatchSize(), offset+1500)
-	for {
-		n, err := from.Read(bufs, sizes, offset)
-		if err != nil {
-			return
-		}
-		if n > 1 {
-			batches.Add(1)
-		}
-		out := make([][]byte, n)
-		for i := range n {
-			most.Store(max(most.Load(), int64(sizes[i])))
-			out[i] = bufs[i][:offset+sizes[i]]
-		}
-		if _, err := to.Write(out, offset); errors.Is(err, os.ErrClosed) {
-			return
-		}
-	}
-}
-
 func TestKernelCloseEndsRead(t *testing.T) {
 	inSpace(t, func(t *testing.T) {
 		k := open(t, tun.Config{Name: "shim0", MTU: 1400})
-		ended := make(chan error, 1)
-		go func() {
-			bufs, sizes := buffers(k.BatchSize(), 2000)
-			for {
-				// The kernel may send router solicitations at first.
-				if _, err := k.Read(bufs, sizes, 0); err != nil {
-					ended <- err
-					return
-				}
-			}
-		}()
+		ended := readUntilError(t, k)
 		if err := k.Close(); err != nil {
 			t.Fatal(err)
 		}
-		select {
-		case err := <-ended:
-			if !errors.Is(err, os.ErrClosed) {
-				t.Errorf("Read: %v, want os.ErrClosed", err)
-			}
-		case <-time.After(5 * time.Second):
-			t.Fatal("Read goes on after Close")
+		if err := <-ended; !errors.Is(err, os.ErrClosed) {
+			t.Errorf("Read: %v, want os.ErrClosed", err)
 		}
-		bufs, sizes := buffers(k.BatchSize(), 2000)
-		if _, err := k.Read(bufs, sizes, 0); !errors.Is(err, os.ErrClosed) {
+		if _, err := newReading(1).from(t, k); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("Read after Close: %v, want os.ErrClosed", err)
 		}
-		if _, err := k.Write([][]byte{append(make([]byte, 16), packet(40, 7)...)}, 16); !errors.Is(err, os.ErrClosed) {
+		if _, err := k.Write([]inner.Packet{{Buf: packet(40, 7)}}); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("Write after Close: %v, want os.ErrClosed", err)
+		}
+	})
+}
+
+// readUntilError reads from k, and returns the error that ends it.
+func readUntilError(t *testing.T, k *tun.Kernel) <-chan error {
+	ended := make(chan error, 1)
+	go func() {
+		r := newReading(1)
+		for {
+			// The kernel may send router solicitations at first.
+			if _, err := k.Read(r.buf, r.pkts, 0, 0); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	return ended
+}
+
+// TestKernelRemoved: somebody removes the interface under the node.
+func TestKernelRemoved(t *testing.T) {
+	inSpace(t, func(t *testing.T) {
+		k := open(t, config("shim0"))
+		ended := readUntilError(t, k)
+		link, err := netlink.LinkByName("shim0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := netlink.LinkDel(link); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; !errors.Is(err, unix.EBADFD) {
+			t.Errorf("Read: %v, want EBADFD", err)
+		}
+		if _, err := newReading(1).from(t, k); !errors.Is(err, unix.EBADFD) {
+			t.Errorf("Read again: %v, want EBADFD", err)
+		}
+		if n, err := k.Write([]inner.Packet{{Buf: packet(40, 7)}}); n != 0 || !errors.Is(err, unix.EBADFD) {
+			t.Errorf("Write = %d, %v, want EBADFD", n, err)
+		}
+		if err := k.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestKernelDown: somebody sets the interface down. Up again, it works as before.
+func TestKernelDown(t *testing.T) {
+	inSpace(t, func(t *testing.T) {
+		k := open(t, config("shim0"))
+		ended := readUntilError(t, k)
+		link, err := netlink.LinkByName("shim0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := netlink.LinkSetDown(link); err != nil {
+			t.Fatal(err)
+		}
+		pkts := []inner.Packet{{Buf: udpPacket(t, 6, []byte("x"))}, superPacket(t)}
+		if n, err := k.Write(pkts); n != 0 || !errors.Is(err, unix.EIO) {
+			t.Errorf("Write = %d, %v, want EIO", n, err)
+		}
+		if err := netlink.LinkSetUp(link); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := k.Write(pkts); n != 2 || err != nil {
+			t.Errorf("Write = %d, %v, want 2 packets taken", n, err)
+		}
+		k.Close()
+		if err := <-ended; !errors.Is(err, os.ErrClosed) {
+			t.Errorf("Read: %v, want os.ErrClosed", err)
 		}
 	})
 }
@@ -405,14 +369,19 @@ func TestKernelCloseEndsRead(t *testing.T) {
 func TestKernelWriteBad(t *testing.T) {
 	inSpace(t, func(t *testing.T) {
 		k := open(t, config("shim0"))
-		for _, bad := range [][]byte{{}, {0x60}, {0x50, 1, 2, 3}, bytes.Repeat([]byte{0xff}, 60)} {
-			_, err := k.Write([][]byte{append(make([]byte, tun.WriteHeadroom, 100), bad...)}, tun.WriteHeadroom)
-			if err == nil {
-				t.Logf("the kernel takes % x", bad)
+		good := inner.Packet{Buf: udpPacket(t, 6, []byte("x"))}
+		for name, bad := range map[string]inner.Packet{
+			"empty": {}, "version 5": {Buf: []byte{0x50, 1, 2, 3}}, "noise": {Buf: bytes.Repeat([]byte{0xff}, 60)},
+			"too long":            {Buf: packet(tun.MaxPacket+1, 0)},
+			"transport elsewhere": {Buf: good.Buf, Transport: 30, Partial: true},
+			"not partial":         {Buf: good.Buf, Transport: 40, Segment: 3},
+		} {
+			if n, err := k.Write([]inner.Packet{bad, good, bad, good}); n != 2 || err == nil {
+				t.Errorf("%s: %d taken, %v; want 2 and an error", name, n, err)
 			}
-			if errors.Is(err, os.ErrClosed) {
-				t.Errorf("% x: %v", bad, err)
-			}
+		}
+		if n, err := k.Write(nil); n != 0 || err != nil {
+			t.Errorf("nothing: %d, %v", n, err)
 		}
 	})
 }

@@ -1,28 +1,24 @@
 package tun
 
 import (
-	"errors"
-	"fmt"
+	"bytes"
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
+
+	"github.com/multi6/multi6/inner"
 )
 
-const (
-	// memoryQueue is how many packets wait on either side of a Memory: the
-	// txqueuelen that Linux gives a TUN device.
-	memoryQueue = 500
-	// memoryBatch is how many packets one Read of a Memory can return.
-	memoryBatch = 128
-)
+// memoryQueue is how many packets wait on either side of a Memory: the txqueuelen that
+// Linux gives a TUN device.
+const memoryQueue = 500
 
-// A Memory is a TUN device without a kernel: what an application injects, the
-// node reads; what the node writes, the application receives. Like the real
-// device without offloads it carries single packets, and it drops what does not
-// fit its queues. All methods may be called from any goroutine.
+// A Memory is a TUN device without a kernel: what an application injects, the node
+// reads; what the node writes, the application receives. It drops what does not fit its
+// queues. Applications receive single packets with whole checksums: super-packets are cut
+// for them. All methods may be called from any goroutine.
 type Memory struct {
-	in     chan []byte
+	in     chan inner.Packet
 	out    chan []byte
 	closed chan struct{}
 
@@ -39,17 +35,29 @@ var _ Device = (*Memory)(nil)
 // NewMemory returns an open device with empty queues.
 func NewMemory() *Memory {
 	return &Memory{
-		in:     make(chan []byte, memoryQueue),
+		in:     make(chan inner.Packet, memoryQueue),
 		out:    make(chan []byte, memoryQueue),
 		closed: make(chan struct{}),
 	}
 }
 
 // Inject puts a copy of the IP packet pkt in the queue that Read empties, as an
-// application's send does. It reports false if the packet was dropped because
-// the queue is full or the device closed.
-func (m *Memory) Inject(pkt []byte) bool {
-	return m.enqueue(m.in, pkt, &m.inDrops)
+// application's send does. It reports false if the packet was dropped because the queue
+// is full, the device closed, or the packet longer than MaxPacket.
+func (m *Memory) Inject(pkt []byte) bool { return m.InjectPacket(inner.Packet{Buf: pkt}) }
+
+// InjectPacket is Inject for what the kernel hands over with its offloads: also
+// super-packets, and packets with a partial checksum. Those that inner.Packet.Check
+// refuses are dropped too.
+func (m *Memory) InjectPacket(p inner.Packet) bool {
+	if len(p.Buf) <= MaxPacket && (plain(&p) || p.Check() == nil) {
+		p.Buf = bytes.Clone(p.Buf)
+		if enqueue(m, m.in, p) {
+			return true
+		}
+	}
+	m.inDrops.Add(1)
+	return false
 }
 
 // Packets returns the packets that the node wrote, oldest first. The receiver
@@ -62,97 +70,105 @@ func (m *Memory) Drops() (inject, write uint64) {
 	return m.inDrops.Load(), m.outDrops.Load()
 }
 
-// Read blocks until there is a packet, then copies as many as are waiting and
-// fit to bufs[i][offset:], their lengths to sizes[i], and returns how many. A
-// packet longer than its buffer is dropped. The error is os.ErrClosed after
-// Close.
-func (m *Memory) Read(bufs [][]byte, sizes []int, offset int) (int, error) {
-	room := min(len(bufs), len(sizes), memoryBatch)
-	if room == 0 {
-		return 0, errors.New("tun: no buffer to read into")
+// Read implements Device.
+func (m *Memory) Read(buf []byte, pkts []inner.Packet, headroom, tailroom int) (int, error) {
+	place, err := placing(buf, pkts, headroom, tailroom)
+	if err != nil {
+		return 0, err
 	}
-	n := 0
-	for n == 0 {
-		pkt, err := m.wait()
-		if err != nil {
-			return 0, err
-		}
-		for ok := true; ok; pkt, ok = m.poll(n < room) {
-			n += m.store(bufs[n], &sizes[n], offset, pkt)
-		}
+	p, err := m.wait()
+	if err != nil {
+		return 0, err
 	}
-	return n, nil
+	for ok := true; ok; p, ok = m.poll(place.room()) {
+		p.Buf = place.space()[:copy(place.space(), p.Buf)]
+		place.add(p)
+	}
+	return place.n, nil
 }
 
 // wait blocks for the next injected packet.
-func (m *Memory) wait() ([]byte, error) {
+func (m *Memory) wait() (inner.Packet, error) {
 	select {
 	case <-m.closed: // even if packets are waiting
-		return nil, os.ErrClosed
+		return inner.Packet{}, os.ErrClosed
 	default:
 	}
 	select {
 	case <-m.closed:
-		return nil, os.ErrClosed
-	case pkt := <-m.in:
-		return pkt, nil
+		return inner.Packet{}, os.ErrClosed
+	case p := <-m.in:
+		return p, nil
 	}
 }
 
 // poll returns the next injected packet if there is one and the caller has
 // room.
-func (m *Memory) poll(room bool) ([]byte, bool) {
+func (m *Memory) poll(room bool) (inner.Packet, bool) {
 	if !room {
-		return nil, false
+		return inner.Packet{}, false
 	}
 	select {
-	case pkt := <-m.in:
-		return pkt, true
+	case p := <-m.in:
+		return p, true
 	default:
-		return nil, false
+		return inner.Packet{}, false
 	}
 }
 
-// store copies pkt to buf[offset:] and returns 1, or drops it and returns 0.
-func (m *Memory) store(buf []byte, size *int, offset int, pkt []byte) int {
-	if offset < 0 || len(buf)-offset < len(pkt) {
-		m.inDrops.Add(1)
-		return 0
-	}
-	*size = copy(buf[offset:], pkt)
-	return 1
-}
-
-// Write hands copies of the packets bufs[i][offset:] to the application and
-// returns how many were well formed. A packet that is neither IPv4 nor IPv6
-// gives EINVAL, as from the kernel; the others are still written. One that finds
-// the queue full is dropped without an error. An offset below WriteHeadroom is
-// an error, so that code which forgets the room fails here too. After Close the
-// error is os.ErrClosed.
-func (m *Memory) Write(bufs [][]byte, offset int) (int, error) {
-	if offset < WriteHeadroom {
-		return 0, fmt.Errorf("tun: write offset %d, want at least %d", offset, WriteHeadroom)
-	}
+// Write implements Device: the application gets copies. A packet that is neither
+// IPv4 nor IPv6 gives EINVAL, as from the kernel. One that finds the queue full is dropped
+// without an error.
+func (m *Memory) Write(pkts []inner.Packet) (int, error) {
 	select {
 	case <-m.closed:
 		return 0, os.ErrClosed
 	default:
 	}
-	var errs []error
 	n := 0
-	for i, b := range bufs {
-		if len(b) <= offset || b[offset]>>4 != 4 && b[offset]>>4 != 6 {
-			errs = append(errs, fmt.Errorf("tun: packet %d of %d: %w", i+1, len(bufs), syscall.EINVAL))
-			continue
+	var first error
+	for i := range pkts {
+		err := m.write(&pkts[i])
+		switch {
+		case err == nil:
+			n++
+		case first == nil:
+			first = err
 		}
-		m.enqueue(m.out, b[offset:], &m.outDrops)
-		n++
 	}
-	return n, errors.Join(errs...)
+	return n, first
 }
 
-// BatchSize returns how many packets one Read can return.
-func (m *Memory) BatchSize() int { return memoryBatch }
+// write hands over p as the single packets that it stands for.
+func (m *Memory) write(p *inner.Packet) error {
+	if err := writable(p); err != nil {
+		return err
+	}
+	if plain(p) {
+		m.deliver(bytes.Clone(p.Buf))
+		return nil
+	}
+	var s splitter
+	if err := s.begin(p); err != nil {
+		return err
+	}
+	for s.more() {
+		one := inner.Packet{Buf: make([]byte, s.size()), Transport: p.Transport, Partial: true}
+		s.put(one.Buf)
+		if err := one.CompleteChecksum(); err != nil {
+			return err
+		}
+		m.deliver(one.Buf)
+	}
+	return nil
+}
+
+// deliver hands pkt to the application, or drops it.
+func (m *Memory) deliver(pkt []byte) {
+	if !enqueue(m, m.out, pkt) {
+		m.outDrops.Add(1)
+	}
+}
 
 // Close ends Read, and what is still waiting for it is lost. It may be called
 // again.
@@ -167,17 +183,17 @@ func (m *Memory) Close() error {
 	return nil
 }
 
-// enqueue puts a copy of pkt on q, or counts a drop.
-func (m *Memory) enqueue(q chan<- []byte, pkt []byte, drops *atomic.Uint64) bool {
+// enqueue puts v on q, or reports that it cannot.
+func enqueue[T any](m *Memory, q chan<- T, v T) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if !m.isClosed {
-		select {
-		case q <- append([]byte(nil), pkt...):
-			return true
-		default:
-		}
+	if m.isClosed {
+		return false
 	}
-	drops.Add(1)
-	return false
+	select {
+	case q <- v:
+		return true
+	default:
+		return false
+	}
 }

@@ -109,6 +109,9 @@ func FuzzInner(f *testing.F) {
 	wire.PutInner(inner, ip6Header)
 	f.Add(inner, 20)
 	f.Add(inner[:5], 0)
+	partial := bytes.Clone(inner)
+	wire.PutKind(&partial[0], wire.KindRewrittenPartial)
+	f.Add(partial, 20)
 	f.Add([]byte{0x60, 0, 0, 0, 0, 0}, 65536)
 	f.Fuzz(func(t *testing.T, b []byte, payloadLen int) {
 		ip6 := make([]byte, wire.IPv6HeaderLen)
@@ -121,6 +124,7 @@ func FuzzInner(f *testing.F) {
 		}
 		got := make([]byte, wire.InnerLen)
 		wire.PutInner(got, ip6)
+		wire.PutKind(&got[0], wire.Kind(b[0]>>4)) // partial or not, the header is the same
 		if !bytes.Equal(got, b[:wire.InnerLen]) {
 			t.Errorf("% x came back as % x", b[:wire.InnerLen], got)
 		}

@@ -46,7 +46,7 @@ func RestoreInner(ip6, inner []byte, payloadLen int, source, destination *[16]by
 	if len(inner) < InnerLen {
 		return innerTruncated[len(inner)]
 	}
-	if k := Kind(inner[0] >> 4); k != KindRewritten {
+	if k := Kind(inner[0] >> 4); k.Whole() != KindRewritten {
 		return kindError(k)
 	}
 	if uint(payloadLen) > math.MaxUint16 {

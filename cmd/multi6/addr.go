@@ -13,8 +13,7 @@ import (
 )
 
 func newAddrCmd() *cobra.Command {
-	var a asker
-	cmd := &cobra.Command{
+	return showsStatus(&cobra.Command{
 		Use:   "addr [NAME|CONFIG] [PEER...]",
 		Short: "Show the addresses of this host and of its peers",
 		Long: `Show the addresses that packets may travel on: first those of this host, and why
@@ -32,18 +31,7 @@ Arguments are as for 'multi6 status'.`,
 		Example: `  multi6 addr
   multi6 addr shim0 b
   multi6 addr --json | jq -r '.locators[] | select(.state == "operational").address'`,
-		DisableFlagsInUseLine: true,
-		Args:                  cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.status(cmd, args)
-			if err != nil {
-				return err
-			}
-			return a.print(cmd.OutOrStdout(), addrText(s), addrOf(s))
-		},
-	}
-	a.addFlags(cmd, "all arguments are peers")
-	return cmd
+	}, func(s node.Status) view { return view{addrText(s), addrOf(s), exitOK} })
 }
 
 // An addrReport is what addr prints as JSON: a part of a node.Status, under the

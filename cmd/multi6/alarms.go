@@ -49,10 +49,7 @@ balanced timers with other margins.`,
 			if err != nil {
 				return err
 			}
-			ctx, stop := interruptible(cmd.Context())
-			defer stop()
-			context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-			return runAlarms(ctx, cmd, f, o)
+			return untilInterrupted(cmd, func(ctx context.Context) error { return runAlarms(ctx, cmd, f, o) })
 		},
 	}
 	flags := cmd.Flags()

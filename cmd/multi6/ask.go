@@ -217,3 +217,11 @@ func (a *asker) print(w io.Writer, text string, v any) error {
 	_, err := io.WriteString(w, text)
 	return err
 }
+
+// finish prints as print does, and ends cmd with an exit code.
+func (a *asker) finish(cmd *cobra.Command, code int, text string, v any) error {
+	if err := a.print(cmd.OutOrStdout(), text, v); err != nil || code == exitOK {
+		return err
+	}
+	return &exitError{code: code}
+}

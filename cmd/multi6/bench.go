@@ -1,13 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,23 +20,22 @@ type benchFlags struct {
 	outage, trouble         time.Duration
 	compare                 bool
 	compareRuns             int
-	out                     string
-	json                    bool
+	measurement
 }
 
 func newBenchCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "bench COMMAND",
-		Short:   "Measure what failing paths do to connections",
+		Short:   "Measure failovers, false alarms and throughput",
 		Example: `  sudo multi6 bench failover --rtt 20ms --runs 20`,
 		Args:    takes("COMMAND"),
 	}
-	cmd.AddCommand(newBenchFailoverCmd(), newBenchAlarmsCmd())
+	cmd.AddCommand(newBenchFailoverCmd(), newBenchAlarmsCmd(), newBenchThroughputCmd(), newBenchGenerateCmd())
 	return cmd
 }
 
 func newBenchFailoverCmd() *cobra.Command {
-	var f benchFlags
+	f := benchFlags{measurement: measurement{picture: "stalls.svg", data: "failover.json"}}
 	cmd := &cobra.Command{
 		Use:   "failover",
 		Short: "Measure how long connections stall when paths fail",
@@ -64,10 +60,7 @@ are only shown.`,
 			if err != nil {
 				return err
 			}
-			ctx, stop := interruptible(cmd.Context())
-			defer stop()
-			context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-			return runBench(ctx, cmd, f, o)
+			return untilInterrupted(cmd, func(ctx context.Context) error { return runBench(ctx, cmd, f, o) })
 		},
 	}
 	flags := cmd.Flags()
@@ -80,8 +73,7 @@ are only shown.`,
 	flags.DurationVar(&f.trouble, "trouble", 20*time.Second, "how long F7 and F8 last")
 	flags.BoolVar(&f.compare, "compare", false, "also measure BGP with BFD (if bird is installed), Multipath TCP and plain TCP")
 	flags.IntVar(&f.compareRuns, "compare-runs", 5, "runs of each case with --compare, if fewer")
-	flags.StringVar(&f.out, "out", ".", "`DIR` for failover.json and stalls.svg")
-	flags.BoolVar(&f.json, "json", false, "print failover.json instead of the table")
+	f.addFlags(cmd)
 	return cmd
 }
 
@@ -89,7 +81,7 @@ are only shown.`,
 func (f benchFlags) options() (o bench.Options, err error) {
 	o = bench.Options{
 		RTTs: f.rtts, Profiles: f.profiles, Runs: f.runs, Outage: f.outage, Trouble: f.trouble,
-		Compare: f.compare, CompareRuns: f.compareRuns, LogDir: f.out,
+		Compare: f.compare, CompareRuns: f.compareRuns, LogDir: f.dir,
 	}
 	if o.Faults, err = parseAll(f.faults, bench.ParseFault, bench.Faults()); err != nil {
 		return o, err
@@ -97,15 +89,8 @@ func (f benchFlags) options() (o bench.Options, err error) {
 	if o.Modes, err = parseAll(f.modes, bench.ParseMode, bench.Modes()); err != nil {
 		return o, err
 	}
-	for _, p := range f.profiles {
-		if !slices.Contains([]string{"fast", "balanced", "gentle"}, p) {
-			return o, usageError("unknown --profile %q; one of fast, balanced, gentle", p)
-		}
-	}
-	for _, rtt := range f.rtts {
-		if rtt < 0 || rtt > maxDemoRTT {
-			return o, usageError("--rtt %v is not within 0 to %v", rtt, maxDemoRTT)
-		}
+	if err := cmp.Or(checkRTTs(f.rtts...), checkProfiles(f.profiles...)); err != nil {
+		return o, err
 	}
 	if f.runs < 1 || f.compareRuns < 1 {
 		return o, usageError("--runs %d or --compare-runs %d is less than 1", f.runs, f.compareRuns)
@@ -116,57 +101,19 @@ func (f benchFlags) options() (o bench.Options, err error) {
 	return o, nil
 }
 
-// parseAll parses names; none are all.
-func parseAll[T any](names []string, parse func(string) (T, error), all []T) ([]T, error) {
-	if len(names) == 0 {
-		return all, nil
-	}
-	var some []T
-	for _, name := range names {
-		v, err := parse(name)
-		if err != nil {
-			return nil, usageError("%v", err)
-		}
-		some = append(some, v)
-	}
-	return some, nil
-}
-
 // runBench runs the benchmark and writes its results.
 func runBench(ctx context.Context, cmd *cobra.Command, f benchFlags, o bench.Options) (err error) {
-	if os.Geteuid() != 0 {
-		return errors.New("must run as root, as it makes network namespaces: try 'sudo multi6 bench failover'")
-	}
-	if o.Executable, err = os.Executable(); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(f.out, 0o755); err != nil {
+	if o.Executable, err = f.prepare(cmd); err != nil {
 		return err
 	}
 	o.Progress = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
 	o.Progress(fmt.Sprintf("This takes about %v.", o.Estimate()))
 	result, err := bench.Run(ctx, o)
 	if ctx.Err() != nil && err != nil {
-		err = fmt.Errorf("interrupted; daemons, namespaces and temporary files are gone%s", unless(err, context.Canceled))
+		err = interruptedError(err)
 	}
 	if n := result.Broken(); n > 0 {
 		err = errors.Join(err, fmt.Errorf("in %d runs bytes were wrong or lost or a connection broke", n))
 	}
-	return errors.Join(writeBench(cmd.OutOrStdout(), f, result), err)
-}
-
-// writeBench writes the files, and the table or the JSON document.
-func writeBench(out io.Writer, f benchFlags, r *bench.Result) error {
-	picture, data := filepath.Join(f.out, "stalls.svg"), filepath.Join(f.out, "failover.json")
-	if err := errors.Join(writeFile(picture, r.WriteSVG), writeFile(data, r.WriteJSON)); err != nil {
-		return err
-	}
-	if f.json {
-		return r.WriteJSON(out)
-	}
-	if err := r.WriteTable(out); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(out, "\nSee %s and %s.\n", picture, data)
-	return err
+	return errors.Join(f.write(cmd.OutOrStdout(), result), err)
 }

@@ -27,12 +27,9 @@ NAME and CONFIG are as for 'multi6 status'.`,
   multi6 drain wwan0 --undo`,
 		DisableFlagsInUseLine: true,
 		Args:                  takes("[NAME|CONFIG]", "[IFACE]"),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			var socket string
-			if socket, r.Interface, err = a.findWith(socketDir, args, "IFACE"); err != nil {
-				return err
-			}
-			res, err := ask(cmd, socket, commandPatience, func(c *node.Client, ctx context.Context) (node.DrainResult, error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			res, err := command(&a, cmd, args, "IFACE", func(c *node.Client, ctx context.Context, iface string) (node.DrainResult, error) {
+				r.Interface = iface
 				return c.Drain(ctx, r)
 			})
 			if err != nil {

@@ -10,8 +10,7 @@ import (
 )
 
 func newPairsCmd() *cobra.Command {
-	var a asker
-	cmd := &cobra.Command{
+	return showsStatus(&cobra.Command{
 		Use:   "pairs [NAME|CONFIG] [PEER...]",
 		Short: "Show the pairs of addresses to reach each peer over",
 		Long: `Show for each peer all pairs of a local and a remote address, the best liked first.
@@ -31,18 +30,7 @@ Arguments are as for 'multi6 status', whose exit code tells how the peers are.`,
 		Example: `  multi6 pairs
   multi6 pairs shim0 b
   multi6 pairs --json b | jq '.peers[].pairs[] | select(.result == "failed")'`,
-		DisableFlagsInUseLine: true,
-		Args:                  cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.status(cmd, args)
-			if err != nil {
-				return err
-			}
-			return a.print(cmd.OutOrStdout(), pairsText(s), pairsOf(s))
-		},
-	}
-	a.addFlags(cmd, "all arguments are peers")
-	return cmd
+	}, func(s node.Status) view { return view{pairsText(s), pairsOf(s), exitOK} })
 }
 
 // A pairsReport is what pairs prints as JSON: a part of a node.Status, under the

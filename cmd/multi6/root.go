@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -134,4 +136,12 @@ func takes(names ...string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// needRoot fails, for that reason, unless the program runs as root.
+func needRoot(cmd *cobra.Command, reason string) error {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	return fmt.Errorf("must run as root, as %s: try 'sudo %s'", reason, cmd.CommandPath())
 }

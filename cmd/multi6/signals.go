@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
 // interruptible returns a context that ends with Ctrl-C, SIGTERM or the loss of the
@@ -13,4 +15,14 @@ import (
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+}
+
+// untilInterrupted calls run with a context that ends with cmd's or as interruptible
+// says. A second Ctrl-C ends the program at once; the kernel then kills what it
+// started in namespaces, and takes these away.
+func untilInterrupted(cmd *cobra.Command, run func(context.Context) error) error {
+	ctx, stop := interruptible(cmd.Context())
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return run(ctx)
 }

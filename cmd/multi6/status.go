@@ -8,8 +8,7 @@ import (
 )
 
 func newStatusCmd() *cobra.Command {
-	var a asker
-	cmd := &cobra.Command{
+	return showsStatus(&cobra.Command{
 		Use:   "status [NAME|CONFIG] [PEER...]",
 		Short: "Show the state of a running daemon",
 		Long: `Show what a running daemon knows: its locators, and for each peer the state, the
@@ -24,21 +23,29 @@ pair, 5 if one is being looked for, and 0 otherwise.`,
 		Example: `  multi6 status
   multi6 status shim0 b
   multi6 status --json | jq '.peers[].state'`,
-		DisableFlagsInUseLine: true,
-		Args:                  cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			s, err := a.status(cmd, args)
-			if err != nil {
-				return err
-			}
-			if err := a.print(cmd.OutOrStdout(), statusText(s), s); err != nil {
-				return err
-			}
-			if code := statusCode(s); code != exitOK {
-				return &exitError{code: code}
-			}
-			return nil
-		},
+	}, func(s node.Status) view { return view{statusText(s), s, statusCode(s)} })
+}
+
+// A view is a status as a command shows it: to people, to programs, and by its exit
+// code.
+type view struct {
+	text   string
+	report any
+	code   int
+}
+
+// showsStatus completes cmd, which shows a daemon's status as v does.
+func showsStatus(cmd *cobra.Command, v func(node.Status) view) *cobra.Command {
+	var a asker
+	cmd.DisableFlagsInUseLine = true
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := a.status(cmd, args)
+		if err != nil {
+			return err
+		}
+		shown := v(s)
+		return a.finish(cmd, shown.code, shown.text, shown.report)
 	}
 	a.addFlags(cmd, "all arguments are peers")
 	return cmd

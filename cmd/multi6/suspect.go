@@ -11,6 +11,7 @@ import (
 
 func newSuspectCmd() *cobra.Command {
 	var a asker
+	var r node.SuspectRequest
 	cmd := &cobra.Command{
 		Use:   "suspect [NAME|CONFIG] PEER",
 		Short: "Have the connection to a peer tested, as it seems unsatisfactory",
@@ -25,17 +26,14 @@ CONFIG are as for 'multi6 status', PEER is a peer's name, identifier or public k
 		DisableFlagsInUseLine: true,
 		Args:                  takes("[NAME|CONFIG]", "[PEER]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			socket, peer, err := a.findWith(socketDir, args, "PEER")
-			if err != nil {
-				return err
-			}
-			res, err := ask(cmd, socket, commandPatience, func(c *node.Client, ctx context.Context) (node.SuspectResult, error) {
-				return c.Suspect(ctx, node.SuspectRequest{Peer: peer})
+			res, err := command(&a, cmd, args, "PEER", func(c *node.Client, ctx context.Context, peer string) (node.SuspectResult, error) {
+				r.Peer = peer
+				return c.Suspect(ctx, r)
 			})
 			if err != nil {
 				return err
 			}
-			return a.report(cmd, suspectOutcome(peer, res), suspectReport{node.ExplainVersion, peer, res})
+			return a.report(cmd, suspectOutcome(r.Peer, res), suspectReport{node.ExplainVersion, r.Peer, res})
 		},
 	}
 	a.addFlags(cmd, "the only argument is PEER")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -31,15 +30,12 @@ public key.`,
   multi6 switch b --auto`,
 		DisableFlagsInUseLine: true,
 		Args:                  takes("[NAME|CONFIG]", "[PEER]"),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkSwitch(cmd, r); err != nil {
 				return err
 			}
-			var socket string
-			if socket, r.Peer, err = a.findWith(socketDir, args, "PEER"); err != nil {
-				return err
-			}
-			res, err := ask(cmd, socket, commandPatience, func(c *node.Client, ctx context.Context) (node.SwitchResult, error) {
+			res, err := command(&a, cmd, args, "PEER", func(c *node.Client, ctx context.Context, peer string) (node.SwitchResult, error) {
+				r.Peer = peer
 				return c.Switch(ctx, r)
 			})
 			if err != nil {
@@ -106,32 +102,3 @@ func switchOutcome(r node.SwitchRequest, res node.SwitchResult, undo string) out
 }
 
 func samePair(a, b *node.Pair) bool { return a == b || a != nil && b != nil && *a == *b }
-
-// An outcome is how a command ended that changes something: the exit code, and a
-// line for people.
-type outcome struct {
-	code int
-	text string
-}
-
-// report prints an outcome, or v if JSON is asked for. What is not as it was wanted
-// is an error.
-func (a *asker) report(cmd *cobra.Command, o outcome, v any) error {
-	if o.code != exitOK && !a.json {
-		return exitWith(o.code, "%s", o.text)
-	}
-	if err := a.print(cmd.OutOrStdout(), o.text+"\n", v); err != nil || o.code == exitOK {
-		return err
-	}
-	return &exitError{code: o.code}
-}
-
-// again returns the command line of cmd with the same arguments and other flags, for
-// people to type.
-func (a *asker) again(cmd *cobra.Command, args []string, flags string) string {
-	words := append([]string{cmd.CommandPath()}, args...)
-	if a.socket != "" {
-		words = append(words, "--socket", a.socket)
-	}
-	return strings.Join(append(words, flags), " ")
-}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -39,8 +38,8 @@ NAME of /etc/multi6/NAME.toml. Needs root.`,
 		Args: takes("CONFIG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			// Before the configuration, whose keys only root can read.
-			if os.Geteuid() != 0 {
-				return errors.New("must run as root, as it makes a network interface: try 'sudo multi6 up'")
+			if err := needRoot(cmd, "it makes a network interface"); err != nil {
+				return err
 			}
 			c, err := config.Load(config.Path(args[0]))
 			if err != nil {
@@ -130,7 +129,7 @@ func tunConfig(c *config.Config) tun.Config {
 func nodeConfig(c *config.Config) node.Config {
 	n := node.Config{
 		Name: c.Interface, Identity: shim.NewIdentity(c.PrivateKey), Port: c.Port, MTU: c.MTU,
-		Profile: string(c.Profile), Timers: timers(c.Profile), Ciphers: ciphers(),
+		Profile: string(c.Profile), Timers: timers(c.Profile), Ciphers: cmp.Or(c.Ciphers, ciphers()),
 		Policy: c.Policy(), Order: locator.Order{Table: c.PolicyTable}, ProbeBudget: c.ProbeBudget,
 		Addresses: c.Addresses,
 	}

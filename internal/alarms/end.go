@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/multi6/multi6/detect"
+	"github.com/multi6/multi6/inner"
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
 	"github.com/multi6/multi6/wire"
@@ -150,7 +151,7 @@ func (e *end) send(fill func(b []byte) int) {
 	until := from + fill(f.buf[from:])
 	pkt := f.buf[from:until]
 	p := e.path
-	e.ring.Push(e.world.now, pkt, p == nil)
+	e.ring.Push(e.world.now, inner.Packet{Buf: pkt}, p == nil)
 	if p == nil {
 		e.world.queue.release(f)
 		e.touch()
@@ -169,7 +170,7 @@ func (e *end) send(fill func(b []byte) int) {
 
 // seal makes the packet at the headroom of f a datagram.
 func (e *end) seal(f *flight, s *shim.Session, until int) {
-	d, _ := s.SealPacket(f.buf[:], shim.Headroom, until) // keys last longer than any run
+	d, _ := s.SealPacket(f.buf[:], shim.Headroom, until, false) // keys last longer than any run
 	// The datagram ends with the tag that follows the packet.
 	f.until = until + wire.AuthLen
 	f.from = f.until - len(d)
@@ -182,9 +183,9 @@ func (e *end) resend(a shim.Resend) {
 	if limit == 0 {
 		limit = 64 << 10
 	}
-	e.ring.Unconfirmed(a.Term, e.world.now, a.Since, limit, func(_ time.Duration, pkt []byte) {
+	e.ring.Unconfirmed(a.Term, e.world.now, a.Since, limit, func(_ time.Duration, p inner.Packet) {
 		f := e.world.queue.take()
-		e.seal(f, a.Session, shim.Headroom+copy(f.buf[shim.Headroom:], pkt))
+		e.seal(f, a.Session, shim.Headroom+copy(f.buf[shim.Headroom:], p.Buf))
 		e.transmit(f, a.Hop.Pair, true)
 	})
 	e.ring.Sent()

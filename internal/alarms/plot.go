@@ -1,7 +1,6 @@
 package alarms
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"image/color"
@@ -10,11 +9,10 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/multi6/multi6/internal/picture"
 )
 
 // The layout of the picture: a panel for each condition.
@@ -22,19 +20,9 @@ const (
 	panelWidth  = 12.5 * vg.Centimeter
 	panelHeight = 9 * vg.Centimeter
 	headHeight  = 3.3 * vg.Centimeter
-	margin      = 0.5 * vg.Centimeter
 	columns     = 3
 	// mostPanels bounds the picture; the table has everything.
 	mostPanels = 24
-)
-
-// Colours after Okabe and Ito, which the colour-blind can tell apart; the marks differ too.
-var (
-	black  = color.NRGBA{0x22, 0x22, 0x22, 0xff}
-	grey   = color.NRGBA{0x60, 0x60, 0x60, 0xff}
-	pale   = color.NRGBA{0xdd, 0xdd, 0xdd, 0xff}
-	orange = color.NRGBA{0xe6, 0x9f, 0x00, 0xff}
-	blue   = color.NRGBA{0x00, 0x72, 0xb2, 0xff}
 )
 
 // A series is what one kind of mistake looks like, in detection time and rate.
@@ -48,9 +36,9 @@ type series struct {
 }
 
 var allSeries = []series{
-	{"false alarms, over the time to suspicion", orange, false,
+	{"false alarms, over the time to suspicion", picture.Orange, false,
 		func(c Cell) Rate { return rate(c.FalseAlarms, c.Hours) }, func(c Cell) float64 { return c.Suspicion.Median.Milliseconds() }},
-	{"false switches, over the time until both ends have left the pair", blue, true,
+	{"false switches, over the time until both ends have left the pair", picture.Blue, true,
 		func(c Cell) Rate { return rate(c.Switches, c.Hours) }, func(c Cell) float64 { return c.Switch.Median.Milliseconds() }},
 }
 
@@ -63,29 +51,16 @@ func (r *Result) WriteSVG(w io.Writer) error {
 	}
 	across := min(max(len(panels), 2), columns)
 	down := (len(panels) + across - 1) / across
-	svg := vgsvg.New(vg.Length(across)*panelWidth+2*margin, headHeight+vg.Length(down)*panelHeight+2*margin)
-	c := draw.New(svg)
-	c.FillPolygon(color.White, []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}})
-	c = draw.Crop(c, margin, -margin, margin, -margin)
-	r.drawHead(c)
+	width := vg.Length(across)*panelWidth + 2*picture.Margin
+	height := headHeight + vg.Length(down)*panelHeight + 2*picture.Margin
 	low, high := limits(panels)
-	for i, cells := range panels {
-		top := c.Max.Y - headHeight - vg.Length(i/across)*panelHeight
-		left := c.Min.X + vg.Length(i%across)*panelWidth
-		panel := c
-		panel.Rectangle = vg.Rectangle{
-			Min: vg.Point{X: left, Y: top - panelHeight + 0.7*vg.Centimeter},
-			Max: vg.Point{X: left + panelWidth - 0.6*vg.Centimeter, Y: top},
+	return picture.WriteSVG(w, width, height, func(c draw.Canvas) {
+		r.drawHead(c)
+		for i, cells := range panels {
+			left, top := c.Min.X+vg.Length(i%across)*panelWidth, c.Max.Y-headHeight-vg.Length(i/across)*panelHeight
+			drawPanel(picture.Panel(c, left, top, panelWidth, panelHeight), cells, low, high)
 		}
-		drawPanel(panel, cells, low, high)
-	}
-	var b bytes.Buffer
-	if _, err := svg.WriteTo(&b); err != nil {
-		return err
-	}
-	// Liberation Sans has the metrics of these.
-	_, err := w.Write(bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")))
-	return err
+	})
 }
 
 // panels returns the cells that can be drawn, by condition.
@@ -123,36 +98,25 @@ func limits(panels [][]Cell) (low, high float64) {
 
 // drawHead draws title and legend.
 func (r *Result) drawHead(c draw.Canvas) {
-	write(c, 16, black, c.Min.X, c.Max.Y, "How often detection is wrong, and how soon it is right")
-	write(c, 10, grey, c.Min.X, c.Max.Y-0.75*vg.Centimeter, fmt.Sprintf(
+	picture.Write(c, picture.Text(16, picture.Black), c.Min.X, c.Max.Y, "How often detection is wrong, and how soon it is right")
+	picture.Write(c, picture.Text(10, picture.Grey), c.Min.X, c.Max.Y-0.75*vg.Centimeter, fmt.Sprintf(
 		"Simulated: %.4g hours in which no path is broken, both ends counted together. Times are medians after a silent failure.", r.Hours))
-	write(c, 10, grey, c.Min.X, c.Max.Y-1.2*vg.Centimeter,
+	picture.Write(c, picture.Text(10, picture.Grey), c.Min.X, c.Max.Y-1.2*vg.Centimeter,
 		"Lines: the balanced profile with other margins. Hollow: none was seen, so the rate is below the mark (95 %).")
 	at := vg.Point{X: c.Min.X, Y: c.Max.Y - 1.95*vg.Centimeter}
 	for _, s := range allSeries {
 		c.DrawGlyph(s.glyph(false, 3.5), vg.Point{X: at.X + 0.2*vg.Centimeter, Y: at.Y - 0.17*vg.Centimeter})
-		write(c, 10, black, at.X+0.6*vg.Centimeter, at.Y, s.name)
+		picture.Write(c, picture.Text(10, picture.Black), at.X+0.6*vg.Centimeter, at.Y, s.name)
 		at.X += 1.4*vg.Centimeter + vg.Length(len(s.name))*0.19*vg.Centimeter
 	}
 }
 
 // drawPanel draws the cells of one condition.
 func drawPanel(c draw.Canvas, cells []Cell, low, high float64) {
-	p := plot.New()
-	p.Title.Text = cells[0].setting.condition()
-	p.Title.TextStyle = textStyle(11, black)
-	p.Title.TextStyle.XAlign = draw.XCenter
-	p.Title.Padding = 4
+	p := picture.NewPlot(cells[0].setting.condition())
 	p.X.Label.Text, p.Y.Label.Text = "detection time, ms", "per hour"
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font, a.Tick.Label.Font = sans(9), sans(9)
-		a.Color, a.Tick.Color = grey, grey
-		a.LineStyle.Color, a.Tick.LineStyle.Color = grey, grey
-		a.Scale, a.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
-	}
-	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = pale, pale
-	p.Add(grid)
+	picture.SetLog(&p.X)
+	picture.SetLog(&p.Y)
 	left, right := math.Inf(1), 0.0
 	for _, s := range allSeries {
 		for _, cell := range cells {
@@ -206,7 +170,7 @@ func (s points) Plot(c draw.Canvas, p *plot.Plot) {
 // label names a mark, aslant since marks of equal height are close together: upwards, or
 // downwards for squares.
 func (s series) label(c draw.Canvas, at vg.Point, name string) {
-	style := textStyle(9, black)
+	style := picture.Text(9, picture.Black)
 	style.YAlign = draw.YCenter
 	style.Rotation = math.Pi / 4
 	at.Y += 6
@@ -231,36 +195,4 @@ func (s series) glyph(hollow bool, radius vg.Length) draw.GlyphStyle {
 		g.Shape = draw.CircleGlyph{}
 	}
 	return g
-}
-
-// logTicks names powers of ten, and marks 2 and 5 times them; where there are few, it
-// names all.
-func logTicks(low, high float64) (ticks []plot.Tick) {
-	few := high/low < 100
-	for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
-		for _, n := range []float64{1, 2, 5} {
-			label := ""
-			if n == 1 || few {
-				label = fmt.Sprintf("%g", n*decade)
-			}
-			if v := n * decade; v >= low && v <= high {
-				ticks = append(ticks, plot.Tick{Value: v, Label: label})
-			}
-		}
-	}
-	return ticks
-}
-
-func sans(size vg.Length) font.Font {
-	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
-}
-
-func textStyle(size vg.Length, c color.Color) draw.TextStyle {
-	return draw.TextStyle{
-		Color: c, Font: sans(size), XAlign: draw.XLeft, YAlign: draw.YTop, Handler: plot.DefaultTextHandler,
-	}
-}
-
-func write(c draw.Canvas, size vg.Length, colour color.Color, x, y vg.Length, s string) {
-	c.FillText(textStyle(size, colour), vg.Point{X: x, Y: y}, s)
 }

@@ -1,5 +1,5 @@
 // Package archtest holds the tests that keep the architecture: which package may
-// import which, and that the core (wire, locator, detect, shim) reads no clock
+// import which, and that the core (wire, inner, locator, detect, shim) reads no clock
 // and draws no randomness of its own. It looks at the source, not at what is
 // linked, and has no code outside its tests.
 //

@@ -9,6 +9,8 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/multi6/multi6/internal/picture"
 )
 
 // A grid is a part of the picture: rows of panels and what their curves are.
@@ -44,13 +46,13 @@ var systemStyles = []struct {
 	system, profile, name string
 	line                  draw.LineStyle
 }{
-	{systemMulti6, "fast", "multi6, fast", lineStyle(0xd5, 0x5e, 0x00)},
-	{systemMulti6, "balanced", "multi6, balanced", lineStyle(0xe6, 0x9f, 0x00, 6, 2)},
-	{systemMulti6, "gentle", "multi6, gentle", lineStyle(0xcc, 0x79, 0xa7, 2, 2)},
-	{systemBFD, "", "BGP and BFD, 10 ms × 3", lineStyle(0x00, 0x72, 0xb2)},
-	{systemMPTCPTuned, "", "Multipath TCP, tuned", lineStyle(0x00, 0x9e, 0x73)},
-	{systemMPTCP, "", "Multipath TCP", lineStyle(0x56, 0xb4, 0xe9, 6, 2)},
-	{systemTCP, "", "TCP", lineStyle(0x80, 0x80, 0x80, 2, 2)},
+	{systemMulti6, "fast", "multi6, fast", lineStyle(picture.Vermilion)},
+	{systemMulti6, "balanced", "multi6, balanced", lineStyle(picture.Orange, 6, 2)},
+	{systemMulti6, "gentle", "multi6, gentle", lineStyle(picture.Purple, 2, 2)},
+	{systemBFD, "", "BGP and BFD, 10 ms × 3", lineStyle(picture.Blue)},
+	{systemMPTCPTuned, "", "Multipath TCP, tuned", lineStyle(picture.Green)},
+	{systemMPTCP, "", "Multipath TCP", lineStyle(picture.SkyBlue, 6, 2)},
+	{systemTCP, "", "TCP", lineStyle(middleGrey, 2, 2)},
 }
 
 // grids returns the parts of the picture. The first is left out where there is but
@@ -143,7 +145,7 @@ func (g *grid) collect() {
 
 // drawLegend draws title and legend below top.
 func (g *grid) drawLegend(c draw.Canvas, top vg.Length) {
-	write(c, 13, black, c.Min.X, top, g.title)
+	picture.Write(c, picture.Text(13, picture.Black), c.Min.X, top, g.title)
 	at := vg.Point{X: c.Min.X, Y: top - 0.7*vg.Centimeter}
 	for _, e := range g.legend {
 		at = legend(c, at, e.line, e.name)
@@ -152,22 +154,10 @@ func (g *grid) drawLegend(c draw.Canvas, top vg.Length) {
 
 // draw draws the panel, its axis ending at longest, ms.
 func (pn panel) draw(c draw.Canvas, longest float64) {
-	p := plot.New()
-	p.Title.Text = pn.title
-	p.Title.TextStyle = textStyle(11, black)
-	p.Title.TextStyle.XAlign = draw.XCenter
-	p.Title.Padding = 2
+	p := picture.NewPlot(pn.title)
 	p.X.Label.Text, p.Y.Label.Text = "stall, ms", "% of runs"
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font, a.Tick.Label.Font = sans(9), sans(9)
-		a.Color, a.Tick.Color = grey, grey
-		a.LineStyle.Color, a.Tick.LineStyle.Color = grey, grey
-	}
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.TickerFunc(logTicks)
+	picture.SetLog(&p.X)
 	p.Y.Tick.Marker = plot.ConstantTicks{{Value: 0, Label: "0"}, {Value: 50, Label: "50"}, {Value: 100, Label: "100"}}
-	lines := plotter.NewGrid()
-	lines.Vertical.Color, lines.Horizontal.Color = pale, pale
-	p.Add(lines)
 	for _, cu := range slices.Backward(pn.curves) { // the first one is on top
 		if xys := distribution(cu.runs, longest); len(xys) > 0 {
 			p.Add(&plotter.Line{XYs: xys, LineStyle: cu.line})

@@ -1,8 +1,6 @@
 package bench
 
 import (
-	"bytes"
-	"fmt"
 	"image/color"
 	"io"
 	"math"
@@ -10,12 +8,11 @@ import (
 	"time"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
 
+	"github.com/multi6/multi6/internal/picture"
 	"github.com/multi6/multi6/internal/rig"
 )
 
@@ -25,33 +22,28 @@ const (
 	panelHeight  = 7 * vg.Centimeter
 	headHeight   = 2.2 * vg.Centimeter
 	legendHeight = 2 * vg.Centimeter
-	margin       = 0.5 * vg.Centimeter
 )
 
 // shortest is where the x axes begin; stalls shorter than it are drawn there.
 const shortest = time.Millisecond
 
-var (
-	black = color.NRGBA{0x22, 0x22, 0x22, 0xff}
-	grey  = color.NRGBA{0x60, 0x60, 0x60, 0xff}
-	pale  = color.NRGBA{0xdd, 0xdd, 0xdd, 0xff}
-)
+// middleGrey is for what matters least.
+var middleGrey = color.NRGBA{0x80, 0x80, 0x80, 0xff}
 
-// Colours after Okabe and Ito, which the colour-blind can tell
-// apart; curves differ in their dashes too.
+// faultStyles are how faults are drawn.
 var faultStyles = [faults]draw.LineStyle{
-	F1: lineStyle(0xd5, 0x5e, 0x00),
-	F2: lineStyle(0xe6, 0x9f, 0x00, 6, 2),
-	F3: lineStyle(0xcc, 0x79, 0xa7, 2, 2),
-	F4: lineStyle(0x00, 0x72, 0xb2),
-	F5: lineStyle(0x56, 0xb4, 0xe9, 6, 2),
-	F6: lineStyle(0x00, 0x9e, 0x73),
-	F7: lineStyle(0x22, 0x22, 0x22, 6, 2, 2, 2),
-	F8: lineStyle(0x80, 0x80, 0x80, 2, 2),
+	F1: lineStyle(picture.Vermilion),
+	F2: lineStyle(picture.Orange, 6, 2),
+	F3: lineStyle(picture.Purple, 2, 2),
+	F4: lineStyle(picture.Blue),
+	F5: lineStyle(picture.SkyBlue, 6, 2),
+	F6: lineStyle(picture.Green),
+	F7: lineStyle(picture.Black, 6, 2, 2, 2),
+	F8: lineStyle(middleGrey, 2, 2),
 }
 
-func lineStyle(r, g, b uint8, dashes ...vg.Length) draw.LineStyle {
-	return draw.LineStyle{Color: color.NRGBA{r, g, b, 0xff}, Width: 1.8, Dashes: dashes}
+func lineStyle(c color.Color, dashes ...vg.Length) draw.LineStyle {
+	return draw.LineStyle{Color: c, Width: 1.8, Dashes: dashes}
 }
 
 // WriteSVG draws the cumulative distributions of the stalls: first, for each mode
@@ -63,37 +55,23 @@ func (r *Result) WriteSVG(w io.Writer) error {
 	for _, g := range all {
 		columns, rows = max(columns, g.columns), rows+len(g.panels)
 	}
-	width := vg.Length(columns)*panelWidth + 2*margin
-	height := headHeight + vg.Length(len(all))*legendHeight + vg.Length(rows)*panelHeight + 2*margin
-	svg := vgsvg.New(width, height)
-	c := draw.New(svg)
-	c.FillPolygon(color.White, []vg.Point{c.Min, {X: c.Max.X, Y: c.Min.Y}, c.Max, {X: c.Min.X, Y: c.Max.Y}})
-	c = draw.Crop(c, margin, -margin, margin, -margin)
-	drawHead(c)
-	top := c.Max.Y - headHeight
-	for _, g := range all {
-		g.drawLegend(c, top)
-		top -= legendHeight
-		for _, row := range g.panels {
-			for j, p := range row {
-				left := c.Min.X + vg.Length(j)*panelWidth
-				at := c
-				at.Rectangle = vg.Rectangle{
-					Min: vg.Point{X: left, Y: top - panelHeight + 0.7*vg.Centimeter},
-					Max: vg.Point{X: left + panelWidth - 0.6*vg.Centimeter, Y: top},
+	width := vg.Length(columns)*panelWidth + 2*picture.Margin
+	height := headHeight + vg.Length(len(all))*legendHeight + vg.Length(rows)*panelHeight + 2*picture.Margin
+	return picture.WriteSVG(w, width, height, func(c draw.Canvas) {
+		drawHead(c)
+		top := c.Max.Y - headHeight
+		for _, g := range all {
+			g.drawLegend(c, top)
+			top -= legendHeight
+			for _, row := range g.panels {
+				for j, p := range row {
+					left := c.Min.X + vg.Length(j)*panelWidth
+					p.draw(picture.Panel(c, left, top, panelWidth, panelHeight), r.longest())
 				}
-				p.draw(at, r.longest())
+				top -= panelHeight
 			}
-			top -= panelHeight
 		}
-	}
-	var b bytes.Buffer
-	if _, err := svg.WriteTo(&b); err != nil {
-		return err
-	}
-	// Liberation Sans has the metrics of these.
-	_, err := w.Write(bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")))
-	return err
+	})
 }
 
 // modesOf returns the modes that were measured, in order.
@@ -120,10 +98,10 @@ func (r *Result) longest() float64 {
 }
 
 func drawHead(c draw.Canvas) {
-	write(c, 16, black, c.Min.X, c.Max.Y, "How long connections stall when their path fails")
-	write(c, 10, grey, c.Min.X, c.Max.Y-0.75*vg.Centimeter,
+	picture.Write(c, picture.Text(16, picture.Black), c.Min.X, c.Max.Y, "How long connections stall when their path fails")
+	picture.Write(c, picture.Text(10, picture.Grey), c.Min.X, c.Max.Y-0.75*vg.Centimeter,
 		"Share of the runs whose stall was no longer; a curve that stays below 100 % has stalls without end.")
-	write(c, 10, grey, c.Min.X, c.Max.Y-1.2*vg.Centimeter, "Triangles are the targets for the medians.")
+	picture.Write(c, picture.Text(10, picture.Grey), c.Min.X, c.Max.Y-1.2*vg.Centimeter, "Triangles are the targets for the medians.")
 }
 
 // legend draws an entry, on the next line if there is no room, and returns where
@@ -136,7 +114,7 @@ func legend(c draw.Canvas, at vg.Point, style draw.LineStyle, name string) vg.Po
 	}
 	y := at.Y - 0.15*vg.Centimeter
 	c.StrokeLine2(style, at.X, y, at.X+sample, y)
-	write(c, 9, black, at.X+sample+0.15*vg.Centimeter, at.Y, name)
+	picture.Write(c, picture.Text(9, picture.Black), at.X+sample+0.15*vg.Centimeter, at.Y, name)
 	at.X += width
 	return at
 }
@@ -188,34 +166,4 @@ func (t tick) Plot(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
 	x, y := toX(t.x), toY(100)
 	c.FillPolygon(t.colour, []vg.Point{{X: x, Y: y}, {X: x - 4, Y: y + 8}, {X: x + 4, Y: y + 8}})
-}
-
-// logTicks names powers of ten, and marks 2 and 5 times them.
-func logTicks(low, high float64) (ticks []plot.Tick) {
-	for decade := math.Pow(10, math.Floor(math.Log10(low))); decade <= high; decade *= 10 {
-		for _, n := range []float64{1, 2, 5} {
-			label := ""
-			if n == 1 {
-				label = fmt.Sprintf("%g", decade)
-			}
-			if v := n * decade; v >= low && v <= high {
-				ticks = append(ticks, plot.Tick{Value: v, Label: label})
-			}
-		}
-	}
-	return ticks
-}
-
-func sans(size vg.Length) font.Font {
-	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
-}
-
-func textStyle(size vg.Length, c color.Color) draw.TextStyle {
-	return draw.TextStyle{
-		Color: c, Font: sans(size), XAlign: draw.XLeft, YAlign: draw.YTop, Handler: plot.DefaultTextHandler,
-	}
-}
-
-func write(c draw.Canvas, size vg.Length, colour color.Color, x, y vg.Length, s string) {
-	c.FillText(textStyle(size, colour), vg.Point{X: x, Y: y}, s)
 }

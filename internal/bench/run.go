@@ -141,7 +141,7 @@ func (b *bench) withDaemons(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	duo := rig.NewDuo(b.lab, b.clock, dir)
 	b.sys = multi6{duo}
-	err = duo.Run(ctx, b.Executable, b.group.Profile, func(ctx context.Context) error {
+	err = duo.Run(ctx, b.Executable, rig.Settings{Profile: b.group.Profile}, func(ctx context.Context) error {
 		b.progress("RTT %v, profile %s: control packets", b.rtt, b.group.Profile)
 		if err := b.countControl(ctx); err != nil {
 			return err

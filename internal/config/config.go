@@ -16,6 +16,7 @@ import (
 
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
+	"github.com/multi6/multi6/wire"
 )
 
 // Dir is where Path looks for a configuration given by name.
@@ -53,6 +54,8 @@ type Config struct {
 	// Margin, ReportDelay and Tries replace the profile's timers; zero: they do not.
 	Margin, ReportDelay time.Duration
 	Tries               int
+	// Ciphers are those that may be used; zero: what this CPU is quick at.
+	Ciphers wire.Ciphers
 	// Addresses are this node's inner addresses besides the identifier, each
 	// with the prefix length that it gets on the TUN.
 	Addresses []netip.Prefix

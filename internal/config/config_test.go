@@ -12,6 +12,7 @@ import (
 
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
+	"github.com/multi6/multi6/wire"
 )
 
 // Keys for tests: ours, two peers', and one shared with a peer.
@@ -87,6 +88,7 @@ addresses = ["10.99.0.1/24", "10.99.0.2/24", "fd00::1/128"]
 mtu = 9000
 allow = ["eth*"]
 deny = ["eth[0-1]", "usb0"]
+ciphers = ["chacha20-poly1305"]
 failback = "1.5s"
 probe_budget = "64 KiB"
 
@@ -147,6 +149,7 @@ keepalive = "off"
 		MTU:           9000,
 		Allow:         []string{"eth*"},
 		Deny:          []string{"eth[0-1]", "usb0"},
+		Ciphers:       wire.ChaCha20Poly1305,
 		Failback:      1500 * time.Millisecond,
 		ProbeBudget:   65536,
 		Rules: []locator.Rule{
@@ -181,6 +184,14 @@ keepalive = "off"
 	}
 	if d := cmp.Diff(want.Rules, c.Policy().Rules, compare); d != "" {
 		t.Errorf("rules of the policy: %s", d)
+	}
+}
+
+// TestBothCiphers has the order in the file not count.
+func TestBothCiphers(t *testing.T) {
+	c, err := parseText(withKey(`ciphers = ["chacha20-poly1305", "aes-256-gcm"]`))
+	if want := wire.AES256GCM | wire.ChaCha20Poly1305; err != nil || c.Ciphers != want {
+		t.Errorf("%v (%v), want %v", c, err, want)
 	}
 }
 

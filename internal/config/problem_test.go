@@ -52,11 +52,11 @@ func syntaxTests() []problemTest {
 		{"wg's word", withKey("ListenPort = 6110"), []string{`2:1: unknown key "ListenPort"; did you mean "port"?`}},
 		{"wg's word, wrong table", withKey("AllowedIPs = 1"), []string{
 			`2:1: unknown key "AllowedIPs"; did you mean "routes", which belongs below a [[peer]]?`}},
-		{"unlike any", withKey("colour = 1"), []string{`2:1: unknown key "colour"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, margin, report_delay, tries, failback, probe_budget, locator, policy_table, peer`}},
-		{"long and odd", withKey(`"` + `\u001b` + strings.Repeat("x", 100) + `" = 1`), []string{`2:1: unknown key "\x1b` + strings.Repeat("x", 59) + `…"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, margin, report_delay, tries, failback, probe_budget, locator, policy_table, peer`}},
+		{"unlike any", withKey("colour = 1"), []string{`2:1: unknown key "colour"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, margin, report_delay, tries, ciphers, failback, probe_budget, locator, policy_table, peer`}},
+		{"long and odd", withKey(`"` + `\u001b` + strings.Repeat("x", 100) + `" = 1`), []string{`2:1: unknown key "\x1b` + strings.Repeat("x", 59) + `…"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, margin, report_delay, tries, ciphers, failback, probe_budget, locator, policy_table, peer`}},
 		{"table", withKey("[interfaces]\nname = 1"), []string{`2:2: unknown key "interfaces"; did you mean "interface"?`}},
 		{"peers", withKey("[[peers]]\nname = 1"), []string{`2:3: unknown key "peers"; did you mean [[peer]]?`}},
-		{"dotted", withKey("foo.bar.baz = 1\nfoo.x = 2"), []string{`2:1: unknown key "foo"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, margin, report_delay, tries, failback, probe_budget, locator, policy_table, peer`}},
+		{"dotted", withKey("foo.bar.baz = 1\nfoo.x = 2"), []string{`2:1: unknown key "foo"; the keys are private_key_file, interface, port, control_socket, profile, addresses, mtu, allow, deny, margin, report_delay, tries, ciphers, failback, probe_budget, locator, policy_table, peer`}},
 		{"peer's key above", withKey("locators = []"), []string{`2:1: unknown key "locators"; it belongs below a [[peer]]`}},
 		{"node's key below", withPeer("port = 1"), []string{`4:1: unknown key "port" in [[peer]]; it belongs above the first [[peer]]`}},
 		{"in the second peer", withPeer("[[peer]]\npublic_key = \"" + cPublic.String() + "\"\n  nmae = \"c\""), []string{
@@ -148,6 +148,13 @@ func nodeTests() []problemTest {
 		{"margin", withKey(`margin = "0.5ms"`), []string{`2:10: margin "0.5ms" is out of range; write "1ms" to "1m", or leave it out for the profile's`}},
 		{"report delay", withKey(`report_delay = "10"`), []string{`2:16: report_delay "10" has no unit; write "10s" for seconds, or leave it out for the profile's`}},
 		{"tries", withKey(`tries = 0`), []string{`2:9: tries 0 is out of range; write 1 to 16, or leave it out for the profile's`}},
+		{"ciphers text", withKey(`ciphers = "aes-256-gcm"`), []string{`2:11: ciphers must be a list of strings, not a string; write ciphers = ["aes-256-gcm"]`}},
+		{"ciphers empty", withKey(`ciphers = []`), []string{
+			`2:11: ciphers is empty, so that no peer could be reached; write one or both of aes-256-gcm, chacha20-poly1305, or leave it out`}},
+		{"cipher misspelt", withKey(`ciphers = ["AES256-GCM"]`), []string{`2:12: unknown cipher "AES256-GCM"; did you mean "aes-256-gcm"?`}},
+		{"cipher unknown", withKey(`ciphers = ["none"]`), []string{`2:12: unknown cipher "none"; write one or both of aes-256-gcm, chacha20-poly1305`}},
+		{"cipher twice", withKey(`ciphers = ["chacha20-poly1305", "chacha20-poly1305"]`), []string{
+			`2:33: cipher "chacha20-poly1305" is in the list already; take it out`}},
 		{"tries text", withKey(`tries = "3"`), []string{`2:9: tries must be a whole number, not a string; write tries = 3`}},
 		{"allow empty", withKey("allow = [ ]"), []string{"2:9: allow is empty, so that no interface could be used; leave it out to allow all"}},
 		{"allow tunnels", withKey(`allow = ["eth0", "wg*", "lo"]`), []string{

@@ -20,6 +20,7 @@ type rawFile struct {
 	margin         text
 	reportDelay    text
 	tries          number
+	ciphers        list
 	failback       text
 	probeBudget    size
 	rules          []rawRule
@@ -125,6 +126,7 @@ func rootFields(f *rawFile) []field {
 		{"margin", `"15ms"`, &f.margin},
 		{"report_delay", `"10ms"`, &f.reportDelay},
 		{"tries", `3`, &f.tries},
+		{"ciphers", `["aes-256-gcm"]`, &f.ciphers},
 		{"failback", `"10s"`, &f.failback},
 		{"probe_budget", `"1MB"`, &f.probeBudget},
 		{"locator", "", &f.rules},

@@ -52,6 +52,7 @@ func (v *validator) config(f rawFile) *Config {
 		Profile: v.profile(f.profile),
 		MTU:     v.mtu(f.mtu),
 		Tries:   v.tries(f.tries),
+		Ciphers: v.ciphers(f.ciphers),
 	}
 	c.Margin, c.ReportDelay = v.timer(f.margin, "margin"), v.timer(f.reportDelay, "report_delay")
 	c.Interface = v.interfaceName(f.iface)

@@ -8,28 +8,18 @@ import (
 	"time"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
+	"github.com/multi6/multi6/internal/picture"
 	"github.com/multi6/multi6/internal/rig"
 )
 
-// Colours after Okabe and Ito, which the colour-blind can tell apart. Marks
-// differ in their dashes too.
+// Colours of areas.
 var (
-	black     = color.NRGBA{0x22, 0x22, 0x22, 0xff}
-	grey      = color.NRGBA{0x60, 0x60, 0x60, 0xff}
-	pale      = color.NRGBA{0xdd, 0xdd, 0xdd, 0xff}
-	blue      = color.NRGBA{0x00, 0x72, 0xb2, 0xff}
-	paleBlue  = color.NRGBA{0xbf, 0xdc, 0xec, 0xff}
-	paleRed   = color.NRGBA{0xf8, 0xe7, 0xdd, 0xff}
-	vermilion = color.NRGBA{0xd5, 0x5e, 0x00, 0xff}
-	orange    = color.NRGBA{0xe6, 0x9f, 0x00, 0xff}
-	green     = color.NRGBA{0x00, 0x9e, 0x73, 0xff}
-	purple    = color.NRGBA{0xcc, 0x79, 0xa7, 0xff}
+	paleBlue = color.NRGBA{0xbf, 0xdc, 0xec, 0xff}
+	paleRed  = color.NRGBA{0xf8, 0xe7, 0xdd, 0xff}
 )
 
 // A markKind is a moment that the picture marks.
@@ -51,10 +41,10 @@ type mark struct {
 }
 
 var marks = [...]mark{
-	markFailure:   {markFailure, "failure", vermilion, nil},
-	markSuspicion: {markSuspicion, "suspicion", orange, []vg.Length{1.5, 1.5}},
-	markSwitch:    {markSwitch, "switch of a node", green, []vg.Length{5, 2}},
-	markFirstByte: {markFirstByte, "first byte after the stall", purple, []vg.Length{7, 2, 1.5, 2}},
+	markFailure:   {markFailure, "failure", picture.Vermilion, nil},
+	markSuspicion: {markSuspicion, "suspicion", picture.Orange, []vg.Length{1.5, 1.5}},
+	markSwitch:    {markSwitch, "switch of a node", picture.Green, []vg.Length{5, 2}},
+	markFirstByte: {markFirstByte, "first byte after the stall", picture.Purple, []vg.Length{7, 2, 1.5, 2}},
 }
 
 func (m mark) style() draw.LineStyle {
@@ -122,7 +112,7 @@ func (s span) Plot(c draw.Canvas, p *plot.Plot) {
 	toX, _ := p.Transforms(&c)
 	left, right := max(toX(s.from), c.Min.X), min(toX(s.to), c.Max.X)
 	if left < right {
-		c.FillPolygon(paleRed, corners(vg.Rectangle{Min: vg.Point{X: left, Y: c.Min.Y}, Max: vg.Point{X: right, Y: c.Max.Y}}))
+		c.FillPolygon(paleRed, picture.Corners(vg.Rectangle{Min: vg.Point{X: left, Y: c.Min.Y}, Max: vg.Point{X: right, Y: c.Max.Y}}))
 	}
 }
 
@@ -158,7 +148,7 @@ func (a area) Plot(c draw.Canvas, p *plot.Plot) {
 	outline := append([]vg.Point{{X: top[0].X, Y: ground}}, top...)
 	outline = append(outline, vg.Point{X: top[len(top)-1].X, Y: ground})
 	c.FillPolygon(paleBlue, c.ClipPolygonX(outline))
-	c.StrokeLines(draw.LineStyle{Color: blue, Width: 1}, c.ClipLinesX(top)...)
+	c.StrokeLines(draw.LineStyle{Color: picture.Blue, Width: 1}, c.ClipLinesX(top)...)
 }
 
 // numbers are labels along the top.
@@ -167,28 +157,23 @@ type numbers plotter.XYLabels
 // Plot implements plot.Plotter.
 func (n numbers) Plot(c draw.Canvas, p *plot.Plot) {
 	toX, toY := p.Transforms(&c)
-	style := textStyle(10, vermilion)
+	style := picture.Text(10, picture.Vermilion)
 	style.XAlign = draw.XCenter
 	for i, at := range n.XYs {
-		write(c, style, toX(at.X), toY(at.Y)-2, n.Labels[i])
+		picture.Write(c, style, toX(at.X), toY(at.Y)-2, n.Labels[i])
 	}
 }
 
 // newPlot returns axes of goodput.
 func newPlot(peak float64) *plot.Plot {
-	p := plot.New()
+	p := picture.NewPlot("")
 	p.Y.Min, p.Y.Max = 0, peak
 	p.Y.Label.Text = "Mbit/s"
 	p.Y.Tick.Marker = evenTicks(50)
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font, a.Label.TextStyle.Color = sans(9), grey
-		a.Tick.Label.Font, a.Tick.Label.Color = sans(9), grey
-		a.Tick.LineStyle.Color, a.LineStyle.Color = grey, grey
+		a.Label.TextStyle.Color, a.Tick.Label.Color = picture.Grey, picture.Grey
 		a.Label.Padding, a.Padding = 2, 2
 	}
-	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = pale, pale
-	p.Add(grid)
 	return p
 }
 
@@ -215,30 +200,18 @@ const legendLength = 0.9 * vg.Centimeter
 
 // legendBox draws the entry of the time of failure.
 func legendBox(c draw.Canvas, x, y vg.Length) {
-	c.FillPolygon(paleRed, corners(vg.Rectangle{
+	c.FillPolygon(paleRed, picture.Corners(vg.Rectangle{
 		Min: vg.Point{X: x, Y: y - 4}, Max: vg.Point{X: x + legendLength, Y: y + 4},
 	}))
 	label(c, x, y, "the path is broken")
 }
 
 func label(c draw.Canvas, x, y vg.Length, name string) vg.Length {
-	style := textStyle(10, black)
+	style := picture.Text(10, picture.Black)
 	style.YAlign = draw.YCenter
 	x += legendLength + 0.2*vg.Centimeter
-	write(c, style, x, y, name)
+	picture.Write(c, style, x, y, name)
 	return x + style.Width(name) + 1.2*vg.Centimeter
-}
-
-func sans(size vg.Length) font.Font {
-	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
-}
-
-func textStyle(size vg.Length, colour color.Color) text.Style {
-	return text.Style{Color: colour, Font: sans(size), XAlign: draw.XLeft, YAlign: draw.YTop, Handler: plot.DefaultTextHandler}
-}
-
-func write(c draw.Canvas, style text.Style, x, y vg.Length, s string) {
-	c.FillText(style, vg.Point{X: x, Y: y}, s)
 }
 
 // cut returns the top of c and what is below it.
@@ -251,9 +224,5 @@ func cut(c draw.Canvas, height vg.Length) (top, rest draw.Canvas) {
 func column(c draw.Canvas, i int) draw.Canvas {
 	width := (c.Max.X - c.Min.X) / columns
 	left := vg.Length(i) * width
-	return draw.Crop(c, left+margin/2, left+width-(c.Max.X-c.Min.X)-margin/2, 0, 0)
-}
-
-func corners(r vg.Rectangle) []vg.Point {
-	return []vg.Point{r.Min, {X: r.Max.X, Y: r.Min.Y}, r.Max, {X: r.Min.X, Y: r.Max.Y}}
+	return draw.Crop(c, left+picture.Margin/2, left+width-(c.Max.X-c.Min.X)-picture.Margin/2, 0, 0)
 }

@@ -1,9 +1,7 @@
 package demo
 
 import (
-	"bytes"
 	"fmt"
-	"image/color"
 	"io"
 	"math"
 	"time"
@@ -11,8 +9,8 @@ import (
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
 
+	"github.com/multi6/multi6/internal/picture"
 	"github.com/multi6/multi6/internal/rig"
 )
 
@@ -23,7 +21,6 @@ const (
 	panelHeight    = 6.9 * vg.Centimeter
 	headHeight     = 2.3 * vg.Centimeter
 	columns        = 2
-	margin         = 0.5 * vg.Centimeter
 	captionHeight  = 1.2 * vg.Centimeter
 )
 
@@ -45,32 +42,22 @@ const (
 func (r *Result) WriteSVG(w io.Writer) error {
 	shown := slowest(r.Trials)
 	rows := (len(shown) + columns - 1) / columns
-	height := headHeight + overviewHeight + vg.Length(rows)*panelHeight + 3*margin
-	svg := vgsvg.New(pictureWidth, height)
-	c := draw.New(svg)
-	c.FillPolygon(color.White, corners(c.Rectangle))
-	c = draw.Crop(c, margin, -margin, margin, -margin)
-
-	head, rest := cut(c, headHeight)
-	r.drawHead(head)
-	top, rest := cut(rest, overviewHeight)
-	_, rest = cut(rest, margin)
+	height := headHeight + overviewHeight + vg.Length(rows)*panelHeight + 3*picture.Margin
 	peak := r.peak()
-	r.drawOverview(top, shown, peak)
-	for i := 0; i < len(shown); i += columns {
-		var row draw.Canvas
-		row, rest = cut(rest, panelHeight)
-		for j, t := range shown[i:min(i+columns, len(shown))] {
-			r.drawZoom(column(row, j), i+j+1, t, peak)
+	return picture.WriteSVG(w, pictureWidth, height, func(c draw.Canvas) {
+		head, rest := cut(c, headHeight)
+		r.drawHead(head)
+		top, rest := cut(rest, overviewHeight)
+		_, rest = cut(rest, picture.Margin)
+		r.drawOverview(top, shown, peak)
+		for i := 0; i < len(shown); i += columns {
+			var row draw.Canvas
+			row, rest = cut(rest, panelHeight)
+			for j, t := range shown[i:min(i+columns, len(shown))] {
+				r.drawZoom(column(row, j), i+j+1, t, peak)
+			}
 		}
-	}
-	var b bytes.Buffer
-	if _, err := svg.WriteTo(&b); err != nil {
-		return err
-	}
-	// Liberation Sans has the metrics of these.
-	_, err := w.Write(bytes.ReplaceAll(b.Bytes(), []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")))
-	return err
+	})
 }
 
 // slowest returns, of each fault, the trial with the longest stall, in the order of
@@ -99,8 +86,8 @@ func (r *Result) peak() float64 {
 
 // drawHead draws title and legend.
 func (r *Result) drawHead(c draw.Canvas) {
-	write(c, textStyle(16, black), c.Min.X, c.Max.Y, "TCP goodput from A to B while paths fail")
-	write(c, textStyle(10, grey), c.Min.X, c.Max.Y-0.75*vg.Centimeter, fmt.Sprintf(
+	picture.Write(c, picture.Text(16, picture.Black), c.Min.X, c.Max.Y, "TCP goodput from A to B while paths fail")
+	picture.Write(c, picture.Text(10, picture.Grey), c.Min.X, c.Max.Y-0.75*vg.Centimeter, fmt.Sprintf(
 		"%d s, RTT %v, uplinks of %d Mbit/s, profile %s; %s verified, %d connections reset",
 		int(r.Totals.Length.Seconds()), time.Duration(r.RTT), r.Rate/1e6, r.Profile, megabytes(r.Totals.Bytes), r.Totals.Resets))
 	x, y := c.Min.X, c.Min.Y+0.45*vg.Centimeter
@@ -173,8 +160,8 @@ func (r *Result) drawZoom(c draw.Canvas, number int, t *Trial, peak float64) {
 }
 
 func drawCaption(c draw.Canvas, number int, t *Trial) {
-	write(c, textStyle(11, black), c.Min.X, c.Max.Y, fmt.Sprintf("%d   %s", number, describe(t)))
-	write(c, textStyle(9, grey), c.Min.X, c.Max.Y-0.5*vg.Centimeter, t.caption())
+	picture.Write(c, picture.Text(11, picture.Black), c.Min.X, c.Max.Y, fmt.Sprintf("%d   %s", number, describe(t)))
+	picture.Write(c, picture.Text(9, picture.Grey), c.Min.X, c.Max.Y-0.5*vg.Centimeter, t.caption())
 }
 
 // caption tells the figures of a panel.

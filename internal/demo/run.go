@@ -93,7 +93,7 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 
 	r.Duo = rig.NewDuo(l, rig.NewClock(), dir)
-	err = r.Duo.Run(ctx, r.Executable, r.Profile, r.run)
+	err = r.Duo.Run(ctx, r.Executable, rig.Settings{Profile: r.Profile}, r.run)
 	if err != nil || r.result != nil && r.result.Verdict != verdictOK {
 		if ctx.Err() == nil {
 			err = errors.Join(err, r.keepLogs())

@@ -74,7 +74,7 @@ func BenchmarkSmallPackets(b *testing.B) {
 					sent++
 				}
 				took := time.Since(start)
-				time.Sleep(2*delay + 10*time.Millisecond)
+				time.Sleep(2*delay + 10*time.Millisecond) // what was lost cannot be waited for
 				n := l.Uplinks[0].Count(lab.AtoB).Sub(before)
 				b.ReportMetric(float64(sent)/took.Seconds(), "packets/s")
 				b.ReportMetric(100*(1-float64(n.Delivered-n.Neighbour-n.Group)/float64(sent)), "%lost")

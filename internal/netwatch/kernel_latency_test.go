@@ -83,7 +83,7 @@ func BenchmarkRemovalAmongRoutes(b *testing.B) {
 		b.StopTimer()
 		l.must(l.near.AddrAdd(link, addr("192.0.2.2/24", 0)))
 		l.untilState("192.0.2.2", locator.Operational)
-		time.Sleep(4 * ringPause) // Until the routes have been read.
+		l.quiet() // The routes have been read.
 		b.StartTimer()
 		l.must(l.near.AddrDel(link, addr("192.0.2.2/24", 0)))
 		l.untilState("192.0.2.2", none)

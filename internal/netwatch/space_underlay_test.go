@@ -52,16 +52,18 @@ func (l *lab) talk() *talk {
 
 func (k *talk) listen(r *underlay.Receiver) {
 	for {
-		msgs := []underlay.Message{{Buf: make([]byte, 64)}}
-		if _, err := r.Receive(msgs); err != nil {
-			return
-		}
-		link, err := k.l.far.LinkByIndex(int(msgs[0].Interface))
+		msgs, err := r.Receive()
 		if err != nil {
-			k.l.t.Error(err)
 			return
 		}
-		k.heard <- heard{msgs[0].Buf[0], link.Attrs().Name}
+		for _, m := range msgs {
+			link, err := k.l.far.LinkByIndex(int(m.Interface))
+			if err != nil {
+				k.l.t.Error(err)
+				return
+			}
+			k.heard <- heard{m.Buf[0], link.Attrs().Name}
+		}
 	}
 }
 

@@ -79,7 +79,7 @@ type Sender interface {
 // A Receiver receives datagrams, for one goroutine; see
 // underlay.Receiver.Receive.
 type Receiver interface {
-	Receive(msgs []underlay.Message) (int, error)
+	Receive() ([]underlay.Message, error)
 }
 
 // An ErrorReceiver receives ICMP errors, for one goroutine; see

@@ -26,9 +26,9 @@ type deaf chan struct{}
 
 func (d deaf) Send(msgs []underlay.Message) (int, error) { return len(msgs), nil }
 func (d deaf) Close() error                              { close(d); return nil }
-func (d deaf) Receive([]underlay.Message) (int, error) {
+func (d deaf) Receive() ([]underlay.Message, error) {
 	<-d
-	return 0, net.ErrClosed
+	return nil, net.ErrClosed
 }
 
 // A daemon is a node without a network, and its control socket.

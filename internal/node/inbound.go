@@ -5,19 +5,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/multi6/multi6/inner"
 	"github.com/multi6/multi6/internal/underlay"
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
-	"github.com/multi6/multi6/tun"
 	"github.com/multi6/multi6/wire"
-)
-
-const (
-	// inboundBatch is how many datagrams are worked on at a time.
-	inboundBatch = 128
-	// inboundOffset is where a datagram starts in its buffer: room to restore
-	// the inner packet in place, and for the device's own header before it.
-	inboundOffset = 64
 )
 
 // A datagram is an Open, or the frames of a control datagram, or what an ICMP error
@@ -37,31 +29,26 @@ type datagram struct {
 	quoted *wire.Header
 }
 
-// An opener opens datagrams and collects inner packets for the device. It is
-// used under Node.inbound.
+// An opener opens datagrams and hands inner packets to the device. It is used under
+// Node.inbound.
 type opener struct {
-	node    *Node
-	bufs    [][]byte
-	packets [][]byte
+	node  *Node
+	gluer *shim.Gluer
+	// from is whose packet is in making, term what it confirms.
+	from *peer
+	out  [1]inner.Packet
+	// tag and target are those that datagrams last came with.
+	tag    wire.Tag
+	target *target
 }
 
-func (n *Node) newOpener(buffers int) *opener {
-	o := &opener{node: n, bufs: make([][]byte, buffers)}
-	for i := range o.bufs {
-		o.bufs[i] = make([]byte, inboundOffset+max(n.cfg.MTU+128, 2048))
-	}
-	return o
-}
+func (n *Node) newOpener() *opener { return &opener{node: n, gluer: shim.NewGluer()} }
 
 // receive carries datagrams from one receiver to the device until it closes.
 func (n *Node) receive(r Receiver) error {
-	o := n.newOpener(inboundBatch)
-	msgs := make([]underlay.Message, inboundBatch)
+	o := n.newOpener()
 	for {
-		for i := range msgs {
-			msgs[i] = underlay.Message{Buf: o.bufs[i][inboundOffset:]}
-		}
-		got, err := r.Receive(msgs)
+		msgs, err := r.Receive()
 		if err != nil {
 			if closed(err) {
 				return nil
@@ -69,56 +56,93 @@ func (n *Node) receive(r Receiver) error {
 			return err
 		}
 		n.inbound.Lock()
+		o.target, o.tag = nil, 0
 		now := n.since(time.Now())
-		for i := range got {
-			if d := o.open(now, i, &msgs[i]); d != shim.DropNone {
-				n.drop(d)
-			}
+		for i := range msgs {
+			o.run(now, &msgs[i])
 		}
-		o.write()
+		o.emit(now)
 		n.inbound.Unlock()
 	}
 }
 
-// open opens the datagram in buffer i.
-func (o *opener) open(now time.Duration, i int, m *underlay.Message) shim.Drop {
-	h, err := wire.ParseHeader(m.Buf)
+// run opens the datagrams of m.
+func (o *opener) run(now time.Duration, m *underlay.Message) {
+	pair := locator.Pair{Local: m.Local.WithZone(""), Remote: m.Remote}
+	if len(m.Buf) == 0 {
+		o.node.drop(shim.DropMalformed)
+	}
+	for from := underlay.Headroom; from < len(m.Full); {
+		to := len(m.Full)
+		if m.Segment > 0 {
+			to = min(to, from+m.Segment)
+		}
+		if d := o.open(now, m.Full, from, to, pair, m.TrafficClass); d != shim.DropNone {
+			o.node.drop(d)
+		}
+		from = to
+	}
+}
+
+// open opens the datagram buf[from:to].
+func (o *opener) open(now time.Duration, buf []byte, from, to int, pair locator.Pair, class uint8) shim.Drop {
+	h, err := wire.ParseHeader(buf[from:to])
 	switch {
 	case errors.Is(err, wire.ErrVersion):
 		return shim.DropVersion
 	case err != nil:
 		return shim.DropMalformed
 	}
-	pair := locator.Pair{Local: m.Local.WithZone(""), Remote: m.Remote}
 	switch h.Type {
 	case wire.Transport:
-		return o.transport(now, i, len(m.Buf), h.Tag, pair)
+		return o.transport(now, buf, from, to, h.Tag, pair, class)
 	case wire.Open1, wire.Open2:
-		return o.node.post(datagram{pair: pair, raw: bytes.Clone(m.Buf)})
+		return o.node.post(datagram{pair: pair, raw: bytes.Clone(buf[from:to])})
 	}
 	return shim.DropMalformed // we have asked for no Retry
 }
 
-func (o *opener) transport(now time.Duration, i, size int, tag wire.Tag, pair locator.Pair) shim.Drop {
-	v, ok := o.node.tags.Load(tag)
-	if !ok {
+// find returns what tag selects, nil for nothing.
+func (o *opener) find(tag wire.Tag) *target {
+	if o.target == nil || o.tag != tag {
+		v, ok := o.node.tags.Load(tag)
+		if !ok {
+			return nil
+		}
+		o.tag, o.target = tag, v.(*target)
+	}
+	return o.target
+}
+
+func (o *opener) transport(now time.Duration, buf []byte, from, to int, tag wire.Tag, pair locator.Pair, class uint8) shim.Drop {
+	t := o.find(tag)
+	switch {
+	case t == nil:
 		return shim.DropUnknownTag
-	}
-	t := v.(*target)
-	buf := o.bufs[i]
-	if t.session == nil {
+	case t.session == nil:
 		// The Open 2 that makes the session may be with the loop still.
-		return o.node.post(datagram{pair: pair, raw: bytes.Clone(buf[inboundOffset : inboundOffset+size])})
+		return o.node.post(datagram{pair: pair, raw: bytes.Clone(buf[from:to])})
 	}
-	got, d := t.session.OpenDatagram(now, buf, inboundOffset, inboundOffset+size)
+	payload, number, d := t.session.Open(now, o.gluer.Place(), buf, from, to)
 	if d != shim.DropNone {
+		o.gluer.Undo()
 		return d
 	}
-	p := t.peer
-	if got.Kind == wire.KindControl {
-		p.counters.inControl.Add(1)
-		return o.node.post(datagram{pair: pair, target: t, frames: bytes.Clone(buf[got.From:got.To])})
+	if wire.Kind(payload[0]>>4) == wire.KindControl {
+		frames := bytes.Clone(payload[1:])
+		o.gluer.Undo()
+		t.peer.counters.inControl.Add(1)
+		return o.node.post(datagram{pair: pair, target: t, frames: frames})
 	}
+	o.tell(t, pair, to-from)
+	if o.gluer.Join(t.session, payload, class) {
+		return shim.DropNone
+	}
+	return o.begin(now, t, payload, number, class)
+}
+
+// tell tells the loop what is new about t.
+func (o *opener) tell(t *target, pair locator.Pair, size int) {
 	if !t.session.Used() && !t.told.Swap(true) {
 		if d := o.node.post(datagram{pair: pair, target: t}); d != shim.DropNone {
 			t.told.Store(false)
@@ -132,55 +156,73 @@ func (o *opener) transport(now time.Duration, i, size int, tag wire.Tag, pair lo
 			t.learn(pair)
 		}
 	}
-	return o.packet(now, p, got, i)
 }
 
-// packet takes an inner packet that came from p.
-func (o *opener) packet(now time.Duration, p *peer, got shim.Opened, i int) shim.Drop {
-	buf := o.bufs[i]
-	pkt := buf[got.From:got.To]
+// begin takes the first, or only, packet of a series, after the one in making has gone.
+func (o *opener) begin(now time.Duration, t *target, payload []byte, number uint64, class uint8) shim.Drop {
+	if some, _ := o.gluer.Making(); some {
+		payload = o.gluer.Save(payload)
+		o.emit(now)
+	}
+	whole := wire.Kind(payload[0]>>4).Whole() != wire.KindRewritten
+	pkt, d := o.gluer.Begin(t.session, payload, number, class)
+	if d != shim.DropNone {
+		return d
+	}
+	o.from = t.peer
+	if whole && o.node.routes.owner(source(pkt)) != t.peer {
+		o.received(now, pkt) // it has arrived, whatever becomes of it
+		o.gluer.Take()
+		return shim.DropSource
+	}
+	if _, open := o.gluer.Making(); !open {
+		o.emit(now)
+	}
+	return shim.DropNone
+}
+
+// received has pkt count as evidence.
+func (o *opener) received(now time.Duration, pkt []byte) {
+	p := o.from
 	var term *shim.Term
 	if path := p.path.Load(); path != nil {
 		term = path.Term
 	}
-	// It has arrived, whatever becomes of it.
 	term.Received(now, &p.context.Marks, pkt)
 	o.node.touch(p)
-	if got.Kind != wire.KindRewritten && o.node.routes.owner(source(pkt)) != p {
-		return shim.DropSource
+}
+
+// emit hands the packet in making to the device.
+func (o *opener) emit(now time.Duration) {
+	x, count := o.gluer.Take()
+	if count == 0 {
+		return
 	}
-	p.counters.inPackets.Add(1)
-	p.counters.inBytes.Add(uint64(len(pkt)))
-	o.packets = append(o.packets, buf[got.From-tun.WriteHeadroom:got.To])
-	return shim.DropNone
+	o.received(now, x.Buf)
+	c := &o.from.counters
+	c.inPackets.Add(uint64(count))
+	c.inBytes.Add(uint64(len(x.Buf) + (count-1)*x.HeaderLen()))
+	o.out[0] = x
+	if _, err := o.node.edges.Device.Write(o.out[:]); err != nil && !closed(err) {
+		o.node.drops[shim.DropDevice].Add(1)
+	}
 }
 
 // early opens a transport datagram that had to wait for its session.
 func (o *opener) early(d datagram, h wire.Header) shim.Drop {
 	n := o.node
 	v, ok := n.tags.Load(h.Tag)
-	if !ok || v.(*target).session == nil || len(d.raw) > len(o.bufs[0])-inboundOffset {
+	if !ok || v.(*target).session == nil {
 		return shim.DropUnknownTag
 	}
 	n.inbound.Lock()
 	defer n.inbound.Unlock()
-	size := copy(o.bufs[0][inboundOffset:], d.raw)
-	drop := o.transport(n.since(time.Now()), 0, size, h.Tag, d.pair)
-	o.write()
+	o.target = nil
+	buf := append(make([]byte, underlay.Headroom), d.raw...)
+	now := n.since(time.Now())
+	drop := o.transport(now, buf, underlay.Headroom, len(buf), h.Tag, d.pair, 0)
+	o.emit(now)
 	return drop
-}
-
-// write hands the collected packets to the device.
-func (o *opener) write() {
-	if len(o.packets) == 0 {
-		return
-	}
-	_, err := o.node.edges.Device.Write(o.packets, tun.WriteHeadroom)
-	if err != nil && !closed(err) {
-		o.node.drops[shim.DropDevice].Add(1)
-	}
-	clear(o.packets)
-	o.packets = o.packets[:0]
 }
 
 // post hands a datagram to the loop, or drops it.

@@ -15,7 +15,7 @@ import (
 // loop owns all contexts until ctx ends, or the interface is lost. Then it tells
 // the peers.
 func (n *Node) loop(ctx context.Context) error {
-	l := &looper{Node: n, sealer: n.newSealer(), opener: n.newOpener(1)}
+	l := &looper{Node: n, sealer: n.newSealer(), opener: n.newOpener()}
 	n.looper = l
 	answers := l.askNames()
 	timer := time.NewTimer(0)

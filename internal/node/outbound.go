@@ -5,25 +5,27 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/multi6/multi6/inner"
 	"github.com/multi6/multi6/internal/underlay"
 	"github.com/multi6/multi6/shim"
+	"github.com/multi6/multi6/tun"
 )
 
-// readOffset is where an inner packet starts in its buffer: room to seal it in
-// place.
-const readOffset = shim.Headroom
+// outboundPackets is how many packets are read from the device at a time, and
+// outboundRoom for how many bytes there is room: at least one super-packet and many short
+// ones.
+const (
+	outboundPackets = 128
+	outboundRoom    = 3 * (shim.Headroom + tun.MaxPacket + shim.Tailroom)
+)
 
 // outbound carries inner packets from the device to the network until the device
 // closes.
 func (n *Node) outbound() error {
 	o := n.newSealer()
-	batch := n.edges.Device.BatchSize()
-	bufs, sizes := make([][]byte, batch), make([]int, batch)
-	for i := range bufs {
-		bufs[i] = make([]byte, readOffset+max(n.cfg.MTU, 1500)+shim.Tailroom)
-	}
+	buf, pkts := make([]byte, outboundRoom), make([]inner.Packet, outboundPackets)
 	for {
-		got, err := n.edges.Device.Read(bufs, sizes, readOffset)
+		got, err := n.edges.Device.Read(buf, pkts, shim.Headroom, shim.Tailroom)
 		if err != nil {
 			if closed(err) {
 				return nil
@@ -32,7 +34,7 @@ func (n *Node) outbound() error {
 		}
 		now := n.since(time.Now())
 		for i := range got {
-			o.add(now, bufs[i], readOffset, readOffset+sizes[i])
+			o.add(now, buf, &pkts[i])
 		}
 		o.flush()
 	}
@@ -46,67 +48,108 @@ type sealer struct {
 	peers []*peer
 	// held is the peer whose ring and term are locked: the loop sends too.
 	held *peer
+	// super seals super-packets, to run; second is a copy of one for a second pair.
+	super       shim.SuperSealer
+	run, second []byte
 }
 
 func (n *Node) newSealer() *sealer { return &sealer{node: n} }
 
-// add takes the inner packet buf[from:to], which has shim.Headroom before and
+// add takes the inner packet p, which lies in buf with shim.Headroom before it and
 // shim.Tailroom after it. The buffer must stay as it is until flush.
-func (o *sealer) add(now time.Duration, buf []byte, from, to int) {
-	n, pkt := o.node, buf[from:to]
-	if d := shim.CheckInner(pkt); d != shim.DropNone {
+func (o *sealer) add(now time.Duration, buf []byte, p *inner.Packet) {
+	n := o.node
+	if d := shim.CheckInner(p.Buf); d != shim.DropNone {
 		n.drop(d)
 		return
 	}
-	p := n.routes.owner(destination(pkt))
-	if p == nil {
+	q := n.routes.owner(destination(p.Buf))
+	if q == nil {
 		n.drop(shim.DropNoPeer)
 		return
 	}
-	path := p.path.Load()
+	path := q.path.Load()
 	if path == nil {
-		o.hold(p)
-		lost := p.ring.Push(now, pkt, true)
-		p.counters.waited.Add(1)
+		o.hold(q)
+		lost := q.ring.Push(now, *p, true)
+		q.counters.waited.Add(uint64(p.Segments()))
 		n.drops[shim.DropQueueFull].Add(uint64(lost))
-		n.touch(p)
+		n.touch(q)
 		return
 	}
-	o.seal(now, p, path, buf, from, to)
+	o.seal(now, q, path, buf, p)
 }
 
 // seal seals a packet for a path, and a copy for the pair under test if there is
 // one.
-func (o *sealer) seal(now time.Duration, p *peer, path *shim.Path, buf []byte, from, to int) {
-	pkt := buf[from:to]
-	if path.Term.Mark(now, pkt) {
-		p.counters.marked.Add(1)
+func (o *sealer) seal(now time.Duration, q *peer, path *shim.Path, buf []byte, p *inner.Packet) {
+	segments := uint64(p.Segments())
+	if path.Term.Mark(now, p.Buf) {
+		q.counters.marked.Add(segments)
 	}
-	o.hold(p)
-	path.Term.Sent(now, &p.context.Marks, path.Session, pkt)
-	p.ring.Push(now, pkt, false)
-	p.counters.outPackets.Add(1)
-	p.counters.outBytes.Add(uint64(len(pkt)))
-	o.node.touch(p)
+	o.hold(q)
+	path.Term.Sent(now, &q.context.Marks, path.Session, p.Buf)
+	q.ring.Push(now, *p, false)
+	q.counters.outPackets.Add(segments)
+	q.counters.outBytes.Add(uint64(len(p.Buf)) + (segments-1)*uint64(p.HeaderLen()))
+	o.node.touch(q)
 	if path.Second.Pair.IsValid() {
-		b := sealable(pkt)
-		o.sealOver(p, path.Session, path.Second, b, shim.Headroom, len(b))
+		o.copyOver(q, path.Session, path.Second, *p)
 	}
-	o.sealOver(p, path.Session, path.Hop, buf, from, to)
+	o.sealOver(q, path.Session, path.Hop, buf, p)
 }
 
-// sealOver seals a packet to be sent over one pair.
-func (o *sealer) sealOver(p *peer, s *shim.Session, hop shim.Hop, buf []byte, from, to int) {
-	datagram, ok := s.SealPacket(buf[:cap(buf)], from, to)
+// copyOver seals a copy of a packet to be sent over one pair.
+func (o *sealer) copyOver(q *peer, s *shim.Session, hop shim.Hop, p inner.Packet) {
+	if p.Segment > 0 {
+		o.second = append(o.second[:0], p.Buf...)
+		p.Buf = o.second
+		o.sealOver(q, s, hop, nil, &p)
+		return
+	}
+	b := sealable(p.Buf)
+	p.Buf = b[shim.Headroom:]
+	o.sealOver(q, s, hop, b, &p)
+}
+
+// sealOver seals a packet, which lies in buf as for add, to be sent over one pair. A
+// super-packet need not, and is sent at once.
+func (o *sealer) sealOver(q *peer, s *shim.Session, hop shim.Hop, buf []byte, p *inner.Packet) {
+	m := underlay.Message{
+		Local: hop.Pair.Local, Interface: hop.Interface, Remote: hop.Pair.Remote, TrafficClass: inner.OuterClass(p.Buf),
+	}
+	if p.Segment > 0 {
+		o.sealSuper(q, s, m, p)
+		return
+	}
+	from := offsetIn(buf, p.Buf)
+	datagram, ok := s.SealPacket(buf, from, from+len(p.Buf), p.Partial)
 	if !ok {
 		o.node.drop(shim.DropNoSession)
 		return
 	}
-	o.msgs = append(o.msgs, underlay.Message{
-		Buf: datagram, Local: hop.Pair.Local, Interface: hop.Interface, Remote: hop.Pair.Remote,
-	})
-	o.peers = append(o.peers, p)
+	m.Buf = datagram
+	o.msgs, o.peers = append(o.msgs, m), append(o.peers, q)
 }
+
+// sealSuper sends what was collected, and the segments of a super-packet as one message:
+// the kernel does worse with two at a time.
+func (o *sealer) sealSuper(q *peer, s *shim.Session, m underlay.Message, p *inner.Packet) {
+	o.send()
+	if room := shim.SuperRoom(p); cap(o.run) < room {
+		o.run = make([]byte, 0, room)
+	}
+	var ok bool
+	if m.Buf, m.Segment, ok = o.super.Seal(s, o.run[:0], p); !ok {
+		o.node.drop(shim.DropNoSession)
+		return
+	}
+	o.msgs, o.peers = append(o.msgs, m), append(o.peers, q)
+	o.send()
+}
+
+// offsetIn returns where part, a slice of buf, begins in it.
+func offsetIn(buf, part []byte) int { return cap(buf) - cap(part) }
 
 // hold locks the ring of p, once for a run of packets to the same peer.
 func (o *sealer) hold(p *peer) {
@@ -128,6 +171,11 @@ func (o *sealer) release() {
 // flush sends what was collected.
 func (o *sealer) flush() {
 	o.release()
+	o.send()
+}
+
+// send sends what was collected, without letting go of the ring.
+func (o *sealer) send() {
 	if len(o.msgs) == 0 {
 		return
 	}

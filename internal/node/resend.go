@@ -3,6 +3,7 @@ package node
 import (
 	"time"
 
+	"github.com/multi6/multi6/inner"
 	"github.com/multi6/multi6/shim"
 )
 
@@ -34,6 +35,9 @@ type resent struct {
 	// after is when it is due, since began.
 	after time.Duration
 	buf   []byte // the packet at shim.Headroom
+	// partial and transport are as in inner.Packet.
+	partial   bool
+	transport int
 }
 
 // resend starts to send again what a asks for. What was being sent again over
@@ -48,14 +52,14 @@ func (l *looper) resend(p *peer, a shim.Resend) {
 	var last time.Duration
 	p.ringMu.Lock()
 	r.waited += p.ring.Waiting()
-	p.ring.Unconfirmed(a.Term, now, a.Since, a.Limit, func(at time.Duration, pkt []byte) {
+	p.ring.Unconfirmed(a.Term, now, a.Since, a.Limit, func(at time.Duration, x inner.Packet) {
 		if at > 0 {
 			if last > 0 {
 				after += min(at-last, resendPause)
 			}
 			last = at
 		}
-		r.pending = append(r.pending, resent{after, sealable(pkt)})
+		r.pending = append(r.pending, resent{after, sealable(x.Buf), x.Partial, x.Transport})
 	})
 	p.ring.Sent()
 	p.ringMu.Unlock()
@@ -67,11 +71,13 @@ func (l *looper) resendDue(p *peer, now time.Duration) {
 	r := &p.resender
 	packets, bytes := 0, 0
 	for len(r.pending) > 0 && r.began+r.pending[0].after <= now {
-		b := r.pending[0].buf
+		x := r.pending[0]
+		b := x.buf
 		r.pending = r.pending[1:]
 		p.counters.resent.Add(1)
 		packets, bytes = packets+1, bytes+len(b)-shim.Headroom
-		l.sealer.sealOver(p, r.session, r.hop, b, shim.Headroom, len(b))
+		pkt := inner.Packet{Buf: b[shim.Headroom:], Transport: x.transport, Partial: x.partial}
+		l.sealer.sealOver(p, r.session, r.hop, b, &pkt)
 	}
 	l.sealer.flush()
 	waited := min(r.waited, packets)

@@ -130,6 +130,19 @@ func (f *forger) forge(t *testing.T, payload []byte) {
 	}
 }
 
+// heedsHints reports whether n's latest test was long enough ago for an ICMP error to
+// bring another one.
+func heedsHints(t *testing.T, n *node.Node) bool {
+	t.Helper()
+	s, _ := n.Status()
+	for _, p := range lastRecord(t, n).Polls {
+		if time.Since(p.Sent.At) < time.Duration(s.Peers[0].SendTimerMillis*float64(time.Millisecond)) {
+			return false
+		}
+	}
+	return true
+}
+
 // TestForgedUnreachable: errors from a third host that quote nothing of ours do nothing
 // but count. One that quotes what we sent has the primary tested, and no more.
 func TestForgedUnreachable(t *testing.T) {
@@ -151,8 +164,7 @@ func TestForgedUnreachable(t *testing.T) {
 	}
 	defer conn.Close()
 	f := &forger{conn: conn, local: netip.AddrPortFrom(local, locator.DefaultPort), remote: remote}
-	// A hint within a send timer of the last test would be ignored.
-	time.Sleep(2 * time.Second)
+	eventually(t, 10*time.Second, "end of the time in which a hint is ignored", func() bool { return heedsHints(t, p.a) })
 	before, _ := p.a.Status()
 	events, done := p.a.Subscribe()
 	defer done()
@@ -185,11 +197,17 @@ func TestForgedUnreachable(t *testing.T) {
 		}
 	})
 	t.Run("what A sent", func(t *testing.T) {
-		time.Sleep(1100 * time.Millisecond) // another second, in which errors are looked at
-		sent, _ := p.a.Status()
-		c := sent.Peers[0].Counters
-		f.forge(t, quote(uint32(tag), uint32(c.OutPackets)-100))
-		doubt := nextEvent(t, events, "doubt", func(e node.Event) bool { return e.Kind == "state" })
+		var doubt node.Event
+		// In the second of the flood no more errors are looked at.
+		eventually(t, 5*time.Second, "doubt", func() bool {
+			sent, _ := p.a.Status()
+			f.forge(t, quote(uint32(tag), uint32(sent.Peers[0].Counters.OutPackets)-100))
+			select {
+			case doubt = <-events:
+			default:
+			}
+			return doubt.Kind == "state"
+		})
 		if doubt.Cause != "icmp" || doubt.State != "testing primary" {
 			t.Errorf("%+v, want the primary tested", doubt)
 		}

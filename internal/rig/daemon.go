@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,10 +27,35 @@ const (
 	askEvery  = 20 * time.Millisecond
 )
 
+// A Place is where a daemon runs: a host, and its addresses that are to be locators.
+type Place struct {
+	Host     *lab.Host
+	Locators []netip.Addr
+}
+
+// uplinks returns a host of a lab as a Place, with its addresses in both families.
+func uplinks(h *lab.Host) Place {
+	p := Place{Host: h}
+	for i := 0; h.Interface(i) != ""; i++ {
+		p.Locators = append(p.Locators, h.Addr6(i), h.Addr4(i))
+	}
+	return p
+}
+
+// Settings are what both daemons' configurations say besides keys and locators. What
+// is zero is left to the daemons.
+type Settings struct {
+	Profile string
+	// Port tells daemons apart that share a host; their interfaces differ, too.
+	Port      uint16
+	Interface string
+	Ciphers   []string
+}
+
 // A Daemon is one of the two under test, in a process of its own.
 type Daemon struct {
-	Name   string // "a" or "b", as its host and its files
-	host   *lab.Host
+	Name   string // "a" or "b", as its files
+	place  Place
 	key    shim.PrivateKey
 	dir    string
 	client *node.Client
@@ -36,10 +63,10 @@ type Daemon struct {
 }
 
 // newDaemon makes a key; nothing runs yet.
-func newDaemon(name string, host *lab.Host, dir string) *Daemon {
+func newDaemon(name string, place Place, dir string) *Daemon {
 	var random [shim.KeyLen]byte
 	rand.Read(random[:]) // never fails: crypto/rand
-	d := &Daemon{Name: name, host: host, key: shim.NewPrivateKey(random), dir: dir}
+	d := &Daemon{Name: name, place: place, key: shim.NewPrivateKey(random), dir: dir}
 	d.client = node.NewClient(d.file(".sock"))
 	return d
 }
@@ -49,35 +76,46 @@ func (d *Daemon) file(extension string) string { return filepath.Join(d.dir, d.N
 // Identifier returns the daemon's address for upper layers.
 func (d *Daemon) Identifier() netip.Addr { return d.key.Public().Identifier() }
 
-// locators returns the addresses of the host's uplinks, in both families.
-func (d *Daemon) locators() []netip.Addr {
-	var all []netip.Addr
-	for i := 0; d.host.Interface(i) != ""; i++ {
-		all = append(all, d.host.Addr6(i), d.host.Addr4(i))
-	}
-	return all
-}
+// PID returns the number of the daemon's process, which Duo.Run has started.
+func (d *Daemon) PID() int { return d.cmd.Process.Pid }
 
 // configure writes key and configuration.
-func (d *Daemon) configure(profile string, peer *Daemon) error {
+func (d *Daemon) configure(s Settings, peer *Daemon) error {
+	port := cmp.Or(s.Port, locator.DefaultPort)
 	var locators []string
-	for _, a := range peer.locators() {
-		locators = append(locators, fmt.Sprintf("%q", netip.AddrPortFrom(a, locator.DefaultPort)))
+	for _, a := range peer.place.Locators {
+		locators = append(locators, netip.AddrPortFrom(a, port).String())
 	}
 	text := fmt.Sprintf(`private_key_file = %q
-interface = "shim0"
+interface = %q
+port = %d
 control_socket = %q
-profile = %q
-
+`, d.Name+".key", cmp.Or(s.Interface, "shim0"), port, d.file(".sock"))
+	if s.Profile != "" {
+		text += fmt.Sprintf("profile = %q\n", s.Profile)
+	}
+	if len(s.Ciphers) > 0 {
+		text += fmt.Sprintf("ciphers = %s\n", list(s.Ciphers))
+	}
+	text += fmt.Sprintf(`
 [[peer]]
 name = %q
 public_key = %q
-locators = [%s]
-`, d.Name+".key", d.file(".sock"), profile, peer.Name, peer.key.Public(), strings.Join(locators, ", "))
+locators = %s
+`, peer.Name, peer.key.Public(), list(locators))
 	return errors.Join(
 		os.WriteFile(d.file(".key"), []byte(d.key.Text()+"\n"), 0o600),
 		os.WriteFile(d.file(".toml"), []byte(text), 0o600),
 	)
+}
+
+// list returns strings as TOML writes them.
+func list(ss []string) string {
+	var quoted []string
+	for _, s := range ss {
+		quoted = append(quoted, strconv.Quote(s))
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
 // start starts the daemon. It ends with ctx, or with this process.
@@ -93,7 +131,7 @@ func (d *Daemon) start(ctx context.Context, executable string) error {
 	d.cmd.WaitDelay = stopTime
 	// A group of its own: Ctrl-C is for us, who end it when its events are read.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := d.host.Start(d.cmd); err != nil {
+	if err := d.place.Host.Start(d.cmd); err != nil {
 		return fmt.Errorf("daemon %s: %w", d.Name, err)
 	}
 	return nil
@@ -137,8 +175,7 @@ func (d *Daemon) Status(ctx context.Context) (node.Status, error) {
 	return s, nil
 }
 
-// ready waits until the daemon answers and all addresses of the host are
-// operational.
+// ready waits until the daemon answers and all its locators are operational.
 func (d *Daemon) ready(ctx context.Context) error {
 	for deadline := time.Now().Add(startTime); ; {
 		s, err := d.Status(ctx)
@@ -158,14 +195,13 @@ func (d *Daemon) ready(ctx context.Context) error {
 	}
 }
 
-// missing returns which of the host's addresses is not operational, "" if all
-// are.
+// missing returns which of the locators is not operational, "" if all are.
 func (d *Daemon) missing(s node.Status) string {
 	states := make(map[string]node.LocatorStatus)
 	for _, l := range s.Locators {
 		states[l.Address] = l
 	}
-	for _, a := range d.locators() {
+	for _, a := range d.place.Locators {
 		switch l := states[a.String()]; {
 		case l.State == "":
 			return fmt.Sprintf("address %s is not known", a)

@@ -20,10 +20,9 @@ import (
 // Names are the names of the two nodes.
 var Names = [...]string{"a", "b"}
 
-// A Duo is two daemons of the program under test, in hosts A and B of a lab,
-// and what they told.
+// A Duo is two daemons of the program under test, a and b, and what they told.
 type Duo struct {
-	Lab     *lab.Lab
+	Lab     *lab.Lab // whose hosts A and B they run in; nil of NewDuoAt
 	Daemons [len(Names)]*Daemon
 	Clock   Clock
 
@@ -38,25 +37,32 @@ type Event struct {
 	What node.Event `json:"event"`
 }
 
-// NewDuo makes keys for two daemons that keep their files in dir; nothing runs
-// yet.
+// NewDuo makes keys for two daemons in hosts A and B of a lab. They keep their files
+// in dir; nothing runs yet.
 func NewDuo(l *lab.Lab, c Clock, dir string) *Duo {
-	u := &Duo{Lab: l, Clock: c}
-	for i, host := range []*lab.Host{l.A, l.B} {
-		u.Daemons[i] = newDaemon(Names[i], host, dir)
+	u := NewDuoAt([len(Names)]Place{uplinks(l.A), uplinks(l.B)}, c, dir)
+	u.Lab = l
+	return u
+}
+
+// NewDuoAt is NewDuo for hosts that are in no lab.
+func NewDuoAt(places [len(Names)]Place, c Clock, dir string) *Duo {
+	u := &Duo{Clock: c}
+	for i, place := range places {
+		u.Daemons[i] = newDaemon(Names[i], place, dir)
 	}
 	return u
 }
 
-// Run runs f while the daemons run, with that profile, and their events are
+// Run runs f while the daemons run, with these settings, and their events are
 // collected. The daemons are executable up CONFIG. The context of f ends when a
 // daemon does.
-func (u *Duo) Run(ctx context.Context, executable, profile string, f func(context.Context) error) error {
+func (u *Duo) Run(ctx context.Context, executable string, s Settings, f func(context.Context) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	a, b := u.Daemons[0], u.Daemons[1]
-	if err := errors.Join(a.configure(profile, b), b.configure(profile, a)); err != nil {
+	if err := errors.Join(a.configure(s, b), b.configure(s, a)); err != nil {
 		return err
 	}
 	for _, d := range u.Daemons {
@@ -145,7 +151,7 @@ func (u *Duo) Look(ctx context.Context) (primary Pairs, trouble string, err erro
 }
 
 // Victim returns the uplink that a fault is to break: that of A's primary pair,
-// or of B's where what A receives is to be lost.
+// or of B's where what A receives is to be lost. The Duo must be in a lab.
 func (u *Duo) Victim(f lab.Fault, primary Pairs) (int, error) {
 	address := primary["a"].Local
 	if f == lab.BlackholeBtoA {

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/multi6/multi6/inner"
 	"github.com/multi6/multi6/internal/sim"
 	"github.com/multi6/multi6/internal/underlay"
 	"github.com/multi6/multi6/tun"
@@ -65,12 +66,12 @@ func (w *world) send(s *sim.Socket, payload string, from, to netip.Addr) {
 	}
 }
 
-// receive receives one message.
+// receive receives what there is, which must be one message.
 func (w *world) receive(s *sim.Socket) underlay.Message {
 	w.t.Helper()
-	msgs := []underlay.Message{{Buf: make([]byte, 2000)}}
-	if n, err := s.Receive(msgs); n != 1 || err != nil {
-		w.t.Fatalf("Receive = %d, %v", n, err)
+	msgs, err := s.Receive()
+	if len(msgs) != 1 || err != nil {
+		w.t.Fatalf("Receive = %d, %v", len(msgs), err)
 	}
 	return msgs[0]
 }
@@ -100,12 +101,12 @@ func first(from, _ *sim.Host) sim.Path {
 
 // shuttleOut carries packets from the device to the network.
 func shuttleOut(dev *tun.Memory, s *sim.Socket, choose func() sim.Path, mangle func([]byte)) {
-	bufs, sizes := [][]byte{make([]byte, 2000)}, make([]int, 1)
+	buf, pkts := make([]byte, tun.MaxPacket), make([]inner.Packet, 1)
 	for {
-		if _, err := dev.Read(bufs, sizes, 0); err != nil {
+		if _, err := dev.Read(buf, pkts, 0, 0); err != nil {
 			return
 		}
-		pkt := bufs[0][:sizes[0]]
+		pkt := pkts[0].Buf
 		if mangle != nil {
 			mangle(pkt)
 		}
@@ -117,13 +118,14 @@ func shuttleOut(dev *tun.Memory, s *sim.Socket, choose func() sim.Path, mangle f
 
 // shuttleIn carries packets from the network to the device.
 func shuttleIn(dev *tun.Memory, s *sim.Socket) {
-	buf := make([]byte, 2000)
 	for {
-		msgs := []underlay.Message{{Buf: buf}}
-		if _, err := s.Receive(msgs); err != nil {
+		msgs, err := s.Receive()
+		if err != nil {
 			return
 		}
-		dev.Write([][]byte{append(make([]byte, tun.WriteHeadroom), msgs[0].Buf...)}, tun.WriteHeadroom)
+		for _, m := range msgs {
+			dev.Write([]inner.Packet{{Buf: m.Buf}})
+		}
 	}
 }
 

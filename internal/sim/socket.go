@@ -12,6 +12,9 @@ import (
 // about what a daemon asks of SO_RCVBUF.
 const socketQueue = 2800
 
+// receiveBatch is how many datagrams one Receive yields.
+const receiveBatch = 64
+
 // A Socket is the memory twin of the node's outer UDP socket: it sends from any
 // address of its host and receives on all. Its methods may be called from any
 // goroutine.
@@ -83,17 +86,14 @@ func (s *Socket) send(msgs []underlay.Message) (sent int, first error) {
 	return sent, first
 }
 
-// Receive blocks until there is a datagram, fills as many of msgs as it can, one
-// datagram each, and returns how many. A datagram longer than Buf is cut. The
-// error is net.ErrClosed after Close.
-func (s *Socket) Receive(msgs []underlay.Message) (int, error) {
-	if len(msgs) == 0 {
-		return 0, nil
-	}
+// Receive blocks until there is a datagram and returns what has come, one datagram
+// each, up to receiveBatch. They are the caller's. The error is net.ErrClosed after
+// Close.
+func (s *Socket) Receive() ([]underlay.Message, error) {
 	for {
-		n, err := s.take(msgs)
-		if n > 0 || err != nil {
-			return n, err
+		msgs, err := s.take()
+		if len(msgs) > 0 || err != nil {
+			return msgs, err
 		}
 		<-s.ready
 	}
@@ -136,28 +136,31 @@ func (s *Socket) signal() {
 	}
 }
 
-// take fills msgs from the queue without waiting.
-func (s *Socket) take(msgs []underlay.Message) (int, error) {
+// take returns what is in the queue without waiting.
+func (s *Socket) take() ([]underlay.Message, error) {
 	s.host.net.mu.Lock()
 	defer s.host.net.mu.Unlock()
 	if s.closed {
-		return 0, net.ErrClosed
+		return nil, net.ErrClosed
 	}
-	n := min(len(msgs), len(s.queue))
-	for i, d := range s.queue[:n] {
-		d.fill(&msgs[i])
+	msgs := make([]underlay.Message, min(receiveBatch, len(s.queue)))
+	for i := range msgs {
+		msgs[i] = s.queue[i].message()
 	}
-	s.queue = s.queue[n:]
+	s.queue = s.queue[len(msgs):]
 	if len(s.queue) > 0 {
 		s.signal() // for another receiver
 	}
-	return n, nil
+	return msgs, nil
 }
 
-// fill hands d out in m.
-func (d *datagram) fill(m *underlay.Message) {
-	*m = underlay.Message{
-		Buf:          m.Buf[:copy(m.Buf, d.payload)],
+// message returns d as received, in a copy of its own.
+func (d *datagram) message() underlay.Message {
+	full := make([]byte, underlay.Headroom+len(d.payload))
+	copy(full[underlay.Headroom:], d.payload)
+	return underlay.Message{
+		Full:         full,
+		Buf:          full[underlay.Headroom:],
 		Local:        d.to.Addr(),
 		Interface:    d.nic,
 		Remote:       d.from,

@@ -7,7 +7,11 @@
 // by side, whatever their metrics: IPv6 needs a socket bound to each interface
 // for that (exits). Runs of equally long datagrams over one pair leave in one system call
 // and one pass through the stack (UDP_SEGMENT), and arrive so (UDP_GRO), where
-// the kernel can.
+// the kernel can; where it cannot, each datagram goes alone.
+//
+// A Sender and a Receiver are for one goroutine each and make their own sendmmsg(2)
+// and recvmmsg(2) on buffers that they keep: neither allocates. What is received is
+// handed out as it lies there, whole runs with some room before.
 //
 // What receives never sends: datagrams leave by an outlet, or by the exit of the
 // interface that is named, and ICMP errors about them come to an ErrorReader.

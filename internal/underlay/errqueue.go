@@ -148,8 +148,7 @@ func (r *ErrorReader) next(s *socket, e *ICMPError) (ok bool, err error) {
 	}
 	// The packet info is of the ICMP packet.
 	var info Message
-	var segment int
-	parseControl(r.control[:controls], &info, &segment)
+	parseControl(r.control[:controls], &info)
 	e.Local = info.Local
 	return e.parse(r.control[:controls]), nil
 }

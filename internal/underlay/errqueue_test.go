@@ -55,17 +55,15 @@ func hearing(t *testing.T, e *ends) (heard chan underlay.ICMPError, atA *atomic.
 	})
 	for _, r := range e.a.Receivers() {
 		readers.Go(func() {
-			msgs := []underlay.Message{{}}
 			for {
-				msgs[0].Buf = make([]byte, 2048)
-				n, err := r.Receive(msgs)
+				msgs, err := r.Receive()
 				if err != nil {
 					if !errors.Is(err, net.ErrClosed) {
 						t.Errorf("Receive: %v", err)
 					}
 					return
 				}
-				atA.Add(int64(n))
+				atA.Add(int64(len(msgs)))
 			}
 		})
 	}

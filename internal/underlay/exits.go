@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netns"
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -179,21 +178,15 @@ func (x *exits) bindHere(index uint32) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{udp: pc.(*net.UDPConn), batch: ipv6.NewPacketConn(pc), is6: true, device: index}
-	s.segment.Store(s.offload())
-	return s, nil
+	return newSocket(pc, true, index)
 }
 
 // deviceGone reports whether the interface that s is bound to is no longer there.
 func (s *socket) deviceGone() bool {
-	rc, err := s.udp.SyscallConn()
-	if err != nil {
-		return true // It is closed.
-	}
 	gone := false
-	cerr := rc.Control(func(fd uintptr) {
-		_, err := unix.GetsockoptString(int(fd), unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
+	err := s.control(func(fd int) {
+		_, err := unix.GetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
 		gone = errors.Is(err, unix.ENODEV)
 	})
-	return gone || cerr != nil
+	return gone || err != nil // It may be closed.
 }

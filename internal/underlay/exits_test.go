@@ -192,7 +192,7 @@ func TestInterfaceGoes(t *testing.T) {
 
 	e.removeUplink(t, x)
 	msgs := []underlay.Message{to(x), to(y), to(x), to(x)}
-	if n, err := e.a.Send(msgs); n != 1 || !errors.Is(err, syscall.ENODEV) || msgs[1].Err != nil || !errors.Is(msgs[3].Err, syscall.ENODEV) {
+	if n, err := e.out.Send(msgs); n != 1 || !errors.Is(err, syscall.ENODEV) || msgs[1].Err != nil || !errors.Is(msgs[3].Err, syscall.ENODEV) {
 		t.Errorf("sent %d, %v, %v; want one and ENODEV", n, err, msgs[3].Err)
 	}
 	e.wantExits(t, y)
@@ -280,6 +280,11 @@ func TestCannotBind(t *testing.T) {
 		t.Error("tried again at once")
 	}
 	e.a.RetryExits()
+	e.send(t, e.named(t, true, 1, 1, 0)) // as the last one
+	e.next(t)
+	if tried != 3 {
+		t.Error("not tried again when it was time")
+	}
 	exchange()
 	if tried != 4 {
 		t.Errorf("tried %d times for two interfaces, twice each", tried)

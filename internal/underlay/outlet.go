@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"os"
 
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,14 +45,7 @@ func outlet(wild *socket) (*socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{udp: pc.(*net.UDPConn), is6: wild.is6}
-	if s.is6 {
-		s.batch = ipv6.NewPacketConn(pc)
-	} else {
-		s.batch = ipv4.NewPacketConn(pc)
-	}
-	s.segment.Store(s.offload())
-	return s, nil
+	return newSocket(pc, wild.is6, 0)
 }
 
 // sharePort binds fd to an address and the port of s. The kernel looks at SO_REUSEADDR
@@ -83,9 +74,5 @@ func reuse(fd, on int) error {
 
 // control calls f with the descriptor of s, while others read and write.
 func (s *socket) control(f func(fd int)) error {
-	rc, err := s.udp.SyscallConn()
-	if err != nil {
-		return err
-	}
-	return rc.Control(func(fd uintptr) { f(int(fd)) })
+	return s.raw.Control(func(fd uintptr) { f(int(fd)) })
 }

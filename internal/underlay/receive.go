@@ -3,61 +3,96 @@ package underlay
 import (
 	"errors"
 	"net"
-	"net/netip"
-	"syscall"
 	"time"
 
-	"golang.org/x/net/ipv6"
+	"golang.org/x/sys/unix"
 )
 
 // receiveBatch is how many messages one system call can bring; each may be a run
 // of datagrams that the kernel has glued (UDP_GRO).
-const receiveBatch = 16
+//
+// CPU time for one message, received and each of its datagrams encrypted (AES-128),
+// by the size of the batch (one shared core, loopback, best of 40):
+//
+//	messages in the queue                1      4      8     16     32     64
+//	1024 of 100 bytes, ns             2140    816    616    482    412    382
+//	1024 of 1400 bytes, ns            2542   1175    967    806    708    656
+//	4 runs of 44 x 1400 bytes, µs     20.0   18.5   18.3   18.1   18.1   18.2
+//	48 runs of 44 x 1400 bytes, µs    22.6   20.8   19.8   19.8   20.2   20.1
+//
+// So many buffers are best for small ones, and no worse than few for long runs.
+const receiveBatch = 64
+
+// slotLen is how far the messages' buffers are from each other. Were it a multiple
+// of 4096, the first bytes of all would compete for a few lines of the cache.
+const slotLen = 64<<10 + 192
 
 // A Receiver reads one socket. It is for one goroutine.
 type Receiver struct {
 	socket   *socket
-	messages []ipv6.Message
-	// got is how many of messages are filled, next the one to hand out, and rest
-	// what of it is still to be handed out.
-	got, next int
-	rest      []byte
-	segment   int
-	head      Message
+	call     *call
+	headers  [receiveBatch]mmsghdr
+	iovecs   [receiveBatch]unix.Iovec
+	names    [receiveBatch]sockaddr
+	controls [receiveBatch][controlLen]byte
+	buffer   []byte // a slot for each message; pages that nothing comes to cost nothing
+	messages [receiveBatch]Message
+	// used is how many headers the kernel has written to.
+	used int
 }
 
 func newReceiver(s *socket) *Receiver {
-	r := &Receiver{socket: s, messages: make([]ipv6.Message, receiveBatch)}
-	for i := range r.messages {
-		r.messages[i].Buffers = [][]byte{make([]byte, MaxDatagram)}
-		r.messages[i].OOB = make([]byte, controlLen)
+	r := &Receiver{socket: s, call: newCall("recvmmsg", recvmmsg), buffer: make([]byte, receiveBatch*slotLen), used: receiveBatch}
+	for i := range r.headers {
+		h, v := &r.headers[i], &r.iovecs[i]
+		v.Base = &r.slot(i)[Headroom]
+		v.SetLen(MaxDatagram)
+		h.Iov = v
+		h.SetIovlen(1)
+		h.Name = r.names[i].bytes()
+		h.Control = &r.controls[i][0]
 	}
 	return r
 }
 
-// Receive waits for at least one datagram and fills msgs, one datagram each,
-// whose Buf the caller gives and Receive shortens. A datagram longer than its
-// Buf is cut. It returns net.ErrClosed after Close.
-func (r *Receiver) Receive(msgs []Message) (int, error) {
-	if len(r.rest) == 0 && r.next == r.got {
-		if err := r.read(); err != nil {
-			return 0, err
+// slot returns the space of message i.
+func (r *Receiver) slot(i int) []byte {
+	from := i * slotLen
+	return r.buffer[from : from+Headroom+MaxDatagram]
+}
+
+// Receive waits for at least one datagram and returns what has come, in runs as the
+// kernel has glued them. The messages and their bytes are the Receiver's, and
+// valid until the next call. It returns net.ErrClosed after Close.
+func (r *Receiver) Receive() ([]Message, error) {
+	for {
+		n, err := r.read()
+		if err != nil {
+			return nil, err
+		}
+		count := 0
+		for i := range n {
+			if r.headers[i].n == 0 {
+				continue // nothing of ours is empty
+			}
+			r.take(i, &r.messages[count])
+			count++
+		}
+		if count > 0 {
+			return r.messages[:count], nil
 		}
 	}
-	n := 0
-	for n < len(msgs) && r.advance() {
-		m := &msgs[n]
-		size := len(r.rest)
-		if r.segment > 0 {
-			size = min(size, r.segment)
-		}
-		buf := m.Buf
-		*m = r.head
-		m.Buf = buf[:copy(buf, r.rest[:size])]
-		r.rest = r.rest[size:]
-		n++
+}
+
+// take makes m of what the kernel has put in slot i.
+func (r *Receiver) take(i int, m *Message) {
+	h := &r.headers[i]
+	full := r.slot(i)[:Headroom+int(h.n)]
+	*m = Message{Full: full, Buf: full[Headroom:], Remote: r.names[i].get()}
+	parseControl(r.controls[i][:h.Controllen], m)
+	if m.Segment >= len(m.Buf) {
+		m.Segment = 0
 	}
-	return n, nil
 }
 
 // failPause and failTimes bound how a failing socket is read: so long after a failure,
@@ -67,20 +102,17 @@ const (
 	failTimes = 1000
 )
 
-// read fills messages from the socket.
-func (r *Receiver) read() error {
+// read fills slots from the socket and returns how many.
+func (r *Receiver) read() (int, error) {
 	for failed := 0; ; {
-		for i := range r.messages {
-			r.messages[i].OOB = r.messages[i].OOB[:controlLen]
-		}
-		n, err := r.socket.batch.ReadBatch(r.messages, 0)
+		r.reset()
+		n, err := r.call.read(r.socket.raw, r.headers[:])
 		switch {
-		case err == nil && n > 0:
-			r.got, r.next = n, 0
-			return nil
-		case err == nil, errors.Is(err, syscall.EINTR):
+		case err == nil:
+			r.used = n
+			return n, nil
 		case errors.Is(err, net.ErrClosed):
-			return net.ErrClosed
+			return 0, net.ErrClosed
 		case r.socket.hears.Load() && isICMP(err):
 			// It is of what was sent, and in the error queue; the kernel tells it once.
 		case r.socket.hears.Load() && failed < failTimes:
@@ -89,29 +121,18 @@ func (r *Receiver) read() error {
 			failed++
 			time.Sleep(failPause)
 		default:
-			return err
+			return 0, err
 		}
 	}
 }
 
-// advance makes sure that rest holds something. It reports false when all
-// messages are handed out.
-func (r *Receiver) advance() bool {
-	for len(r.rest) == 0 {
-		if r.next == r.got {
-			return false
-		}
-		m := &r.messages[r.next]
-		r.next++
-		from, ok := m.Addr.(*net.UDPAddr)
-		if !ok || m.N == 0 {
-			continue // nothing of ours is empty
-		}
-		a, _ := netip.AddrFromSlice(from.IP)
-		r.head = Message{Remote: netip.AddrPortFrom(a.Unmap(), uint16(from.Port))}
-		r.segment = 0
-		parseControl(m.OOB[:m.NN], &r.head, &r.segment)
-		r.rest = m.Buffers[0][:m.N]
+// reset tells the kernel anew how much room there is, where it has said what it
+// used.
+func (r *Receiver) reset() {
+	for i := range r.used {
+		h := &r.headers[i]
+		h.Namelen = sockaddrLen
+		h.SetControllen(controlLen)
 	}
-	return true
+	r.used = 0
 }

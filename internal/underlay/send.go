@@ -3,126 +3,165 @@ package underlay
 import (
 	"errors"
 	"net"
-	"sync"
-	"syscall"
 
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
 const (
-	// maxRuns is how many system-call messages one Send builds at a time.
+	// maxRuns is how many runs one system call takes.
 	maxRuns = 64
-	// maxSegments is how many datagrams UDP_SEGMENT cuts from one (Linux
-	// UDP_MAX_SEGMENTS), and maxRun their length in all, with room for headers.
-	maxSegments = 64
-	maxRun      = 65000
+	// maxBuffers is how many Bufs they are made of.
+	maxBuffers = 512
 )
 
-// A run is one message to the kernel: a datagram, or several of one length.
-type run struct {
-	first, count int // in the caller's messages
-}
-
-// outbox holds what a Send needs, so that it need not allocate.
-type outbox struct {
-	messages []ipv6.Message
+// A Sender sends by the sockets of a Conn. It is for one goroutine. It keeps what
+// it has built for one pair, for more messages over that pair.
+type Sender struct {
+	conn      *Conn
+	call      *call
+	envelopes envelopes
+	// The first runs are what one system call is to send; alone is for one datagram.
 	runs     []run
-	control  [maxRuns][controlLen]byte
-	addrs    [maxRuns]net.UDPAddr
+	headers  [maxRuns]mmsghdr
+	controls [maxRuns][controlLen]byte
+	alone    [1]mmsghdr
+	// buffers are those that the headers point to; the array stays where it is.
+	buffers []unix.Iovec
+	buffer  unix.Iovec // of alone
+	// failed says that a message has its Err set.
+	failed bool
 }
 
-var outboxes = sync.Pool{New: func() any {
-	return &outbox{messages: make([]ipv6.Message, maxRuns), runs: make([]run, 0, maxRuns)}
-}}
+// NewSender returns a Sender for one goroutine.
+func (c *Conn) NewSender() *Sender {
+	s := &Sender{
+		conn: c, call: newCall("sendmmsg", sendmmsg),
+		runs: make([]run, 0, maxRuns), buffers: make([]unix.Iovec, 0, maxBuffers),
+	}
+	s.alone[0].Iov = &s.buffer
+	s.alone[0].SetIovlen(1)
+	return s
+}
 
-// Send sends msgs in order. It sets Err on each message that could not be sent,
-// and returns how many were and the first error.
+// Send is Sender.Send for any number of goroutines: for what is sent now and then.
 func (c *Conn) Send(msgs []Message) (sent int, err error) {
-	o := outboxes.Get().(*outbox)
-	defer outboxes.Put(o)
-	for at := 0; at < len(msgs); {
-		s := c.forMessage(&msgs[at])
-		if s == nil {
-			msgs[at].Err = syscall.EAFNOSUPPORT
-			if err == nil {
-				err = msgs[at].Err
-			}
-			at++
+	s := c.senders.Get().(*Sender)
+	defer c.senders.Put(s)
+	return s.Send(msgs)
+}
+
+// Send sends msgs in order. It sets Err on each message of which not all could be
+// sent, and returns how many others there are and the first error. The buffers are
+// the caller's again afterwards.
+func (s *Sender) Send(msgs []Message) (sent int, err error) {
+	for i := range msgs {
+		msgs[i].Err = nil
+	}
+	s.failed = false
+	for c := (cursor{}); c.at < len(msgs); {
+		e, err := s.envelopes.of(s.conn, &msgs[c.at])
+		if err != nil {
+			s.fail(nil, &msgs[c.at], err)
+			c = cursor{at: c.at + 1}
 			continue
 		}
-		next := o.gather(c, s, msgs, at)
-		n, ferr := o.flush(s, msgs)
-		sent += n
-		if s.device != 0 && errors.Is(ferr, unix.ENODEV) {
-			c.exits.forget(s)
+		c = s.gather(e, msgs, c)
+		s.flush(e.socket, msgs)
+	}
+	if !s.failed {
+		return len(msgs), nil
+	}
+	return tally(msgs)
+}
+
+// tally returns how many of msgs have no error, and the first error.
+func tally(msgs []Message) (sent int, err error) {
+	for i := range msgs {
+		switch {
+		case msgs[i].Err == nil:
+			sent++
+		case err == nil:
+			err = msgs[i].Err
 		}
-		if err == nil {
-			err = ferr
-		}
-		at = next
 	}
 	return sent, err
 }
 
-// gather builds runs from msgs[at:], all for c's socket s, and returns the index
-// of the first message not taken. The one at at is for s.
-func (o *outbox) gather(c *Conn, s *socket, msgs []Message, at int) int {
-	o.runs = o.runs[:0]
-	for at < len(msgs) && len(o.runs) < maxRuns && (len(o.runs) == 0 || c.forMessage(&msgs[at]) == s) {
-		r := run{first: at, count: 1}
-		if s.segment.Load() && msgs[at].Segment == 0 {
-			r.count = runLength(msgs[at:])
+// gather builds runs from c on, all for the socket of e, and returns what comes
+// after them. The first is to go in e.
+func (s *Sender) gather(e *envelope, msgs []Message, c cursor) cursor {
+	s.runs, s.buffers = s.runs[:0], s.buffers[:0]
+	socket := e.socket
+	segments := socket.segment.Load()
+	for {
+		var r run
+		r, c = c.next(msgs, segments)
+		s.put(e, msgs, r)
+		if c.at == len(msgs) || len(s.runs) == maxRuns || len(s.buffers) > maxBuffers-maxSegments {
+			return c
 		}
-		for k := range r.count {
-			msgs[at+k].Err = nil
+		var err error
+		if e, err = s.envelopes.of(s.conn, &msgs[c.at]); err != nil || e.socket != socket {
+			return c
 		}
-		o.put(s, msgs, len(o.runs), r)
-		o.runs = append(o.runs, r)
-		at += r.count
 	}
-	return at
 }
 
-// runLength returns how many messages from the first on can leave as one: over
-// the same pair, all of the first one's length but the last, which may be
-// shorter.
-func runLength(msgs []Message) int {
-	head, total := &msgs[0], len(msgs[0].Buf)
-	n := 1
-	for n < len(msgs) && n < maxSegments {
-		m := &msgs[n]
-		total += len(m.Buf)
-		if m.Segment != 0 || m.Remote != head.Remote || m.Local != head.Local || m.Interface != head.Interface ||
-			m.TrafficClass != head.TrafficClass || len(m.Buf) > len(head.Buf) || total > maxRun {
-			break
+// put appends a run that is to go in e.
+func (s *Sender) put(e *envelope, msgs []Message, r run) {
+	first := len(s.buffers)
+	for i := r.first; i < r.first+r.count; i++ {
+		buf := msgs[i].Buf
+		if r.count == 1 {
+			buf = buf[r.from:r.to]
 		}
-		n++
-		if len(m.Buf) < len(head.Buf) {
-			break
-		}
+		s.buffers = append(s.buffers, iovec(buf))
 	}
-	return n
+	n := len(s.runs)
+	h := &s.headers[n]
+	h.Iov = &s.buffers[first]
+	h.SetIovlen(r.count)
+	if r.segment != 0 {
+		e.putRun(h, r.segment, &s.controls[n])
+	} else {
+		e.put(h)
+	}
+	s.runs = append(s.runs, r)
 }
 
-// put fills slot i of the outbox with run r.
-func (o *outbox) put(s *socket, msgs []Message, i int, r run) {
-	head, m := &msgs[r.first], &o.messages[i]
-	m.Buffers = m.Buffers[:0]
-	for k := range r.count {
-		m.Buffers = append(m.Buffers, msgs[r.first+k].Buf)
+func iovec(b []byte) (v unix.Iovec) {
+	if len(b) > 0 {
+		v.Base = &b[0]
 	}
-	segment := head.Segment
-	if r.count > 1 {
-		segment = len(head.Buf)
+	v.SetLen(len(b))
+	return v
+}
+
+// flush hands the runs to the kernel. A run that fails does not hold up others;
+// one that fails for its segments is sent again one datagram at a time.
+func (s *Sender) flush(by *socket, msgs []Message) {
+	for at := 0; at < len(s.runs); {
+		n, err := s.write(by, s.headers[at:len(s.runs)])
+		at += n
+		if err == nil {
+			continue
+		}
+		r := s.runs[at]
+		switch {
+		case r.segment != 0 && by.mayTakeSingly(err):
+			s.singly(by, msgs, at)
+		default:
+			for i := range r.count {
+				s.fail(by, &msgs[r.first+i], err)
+			}
+		}
+		at++
 	}
-	addr := &o.addrs[i]
-	ip := head.Remote.Addr().As16()
-	addr.IP = append(addr.IP[:0], ip[:]...)
-	addr.Port = int(head.Remote.Port())
-	m.Addr = addr
-	m.OOB = appendControl(o.control[i][:0], s.is6, head, segment)
-	m.N = 0
+}
+
+// mayTakeSingly reports whether err may be of a run, and not of its datagrams.
+func (s *socket) mayTakeSingly(err error) bool {
+	return s.cannotSegment(err) || errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.EINVAL)
 }
 
 // cannotSegment reports whether err says that the device does not do UDP_SEGMENT
@@ -135,62 +174,35 @@ func (s *socket) cannotSegment(err error) bool {
 	return true
 }
 
-// flush hands the runs to the kernel. A run that fails does not hold up others;
-// one that fails for its segments is sent again one datagram at a time.
-func (o *outbox) flush(s *socket, msgs []Message) (sent int, err error) {
-	for at := 0; at < len(o.runs); {
-		n, werr := s.write(o.messages[at:len(o.runs)])
-		n = max(n, 0)
-		for _, r := range o.runs[at : at+n] {
-			sent += r.count
+// singly sends the datagrams of run i one by one.
+func (s *Sender) singly(by *socket, msgs []Message, i int) {
+	h := &s.alone[0]
+	h.Name, h.Namelen = s.headers[i].Name, s.headers[i].Namelen
+	h.Control = s.headers[i].Control
+	h.SetControllen(int(s.headers[i].Controllen) - segmentLen)
+	for k, datagram := range s.runs[i].datagrams(msgs) {
+		s.buffer = iovec(datagram)
+		if _, err := s.write(by, s.alone[:]); err != nil {
+			s.fail(by, &msgs[k], err)
 		}
-		at += n
-		if werr == nil {
-			continue
-		}
-		r := o.runs[at]
-		switch {
-		case errors.Is(werr, syscall.EINTR):
-			continue
-		case r.count > 1 && (s.cannotSegment(werr) || errors.Is(werr, unix.EMSGSIZE) || errors.Is(werr, unix.EINVAL)):
-			n, werr = o.single(s, msgs, r)
-			sent += n
-		default:
-			for k := range r.count {
-				msgs[r.first+k].Err = werr
-			}
-		}
-		if err == nil {
-			err = werr
-		}
-		at++
 	}
-	return sent, err
 }
 
-// single sends the messages of a run one by one.
-func (o *outbox) single(s *socket, msgs []Message, r run) (sent int, err error) {
-	one := outboxes.Get().(*outbox)
-	defer outboxes.Put(one)
-	for k := range r.count {
-		i := r.first + k
-		one.put(s, msgs, 0, run{first: i, count: 1})
-		if _, werr := s.write(one.messages[:1]); werr != nil {
-			msgs[i].Err = werr
-			if err == nil {
-				err = werr
-			}
-			continue
-		}
-		sent++
+// fail marks m, of which not all could be sent by a socket.
+func (s *Sender) fail(by *socket, m *Message, err error) {
+	s.failed = true
+	if m.Err == nil {
+		m.Err = err
 	}
-	return sent, err
+	if by != nil && by.device != 0 && errors.Is(err, unix.ENODEV) {
+		s.conn.exits.forget(by)
+	}
 }
 
 // write hands messages to the kernel and returns how many it took.
-func (s *socket) write(messages []ipv6.Message) (int, error) {
-	n, err := s.batch.WriteBatch(messages, 0)
-	if s.device != 0 && errors.Is(err, net.ErrClosed) {
+func (s *Sender) write(by *socket, hs []mmsghdr) (int, error) {
+	n, err := s.call.write(by.raw, hs)
+	if by.device != 0 && errors.Is(err, net.ErrClosed) {
 		// Another Send has found that the interface has gone. The Conn is not closed.
 		err = unix.ENODEV
 	}

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
-	"golang.org/x/net/ipv4"
-	"golang.org/x/net/ipv6"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,25 +17,20 @@ import (
 // overflow them while the other core is busy.
 const socketBuffer = 4 << 20
 
-// A Conn sends and receives datagrams on one port, over IPv6 and IPv4. Send may
-// be called from several goroutines at a time.
+// A Conn sends and receives datagrams on one port, over IPv6 and IPv4.
 type Conn struct {
 	v6, v4 *socket // nil where the host lacks the family
 	exits  *exits  // nil without v6
 	// errors ends an ErrorReader, if there is one.
 	errors io.Closer
-}
-
-// batchConn is what ipv4.PacketConn and ipv6.PacketConn have in common.
-type batchConn interface {
-	ReadBatch(ms []ipv6.Message, flags int) (int, error)
-	WriteBatch(ms []ipv6.Message, flags int) (int, error)
+	// senders are those that Send uses.
+	senders sync.Pool
 }
 
 type socket struct {
-	udp   *net.UDPConn
-	batch batchConn
-	is6   bool
+	udp *net.UDPConn
+	raw syscall.RawConn // of udp
+	is6 bool
 	// device is the index of the interface that the socket is bound to, zero if
 	// to none.
 	device uint32
@@ -54,6 +48,7 @@ func Listen(port uint16) (*Conn, error) {
 	v6, err6 := listen("udp6", port)
 	v4, err4 := listen("udp4", port)
 	c := &Conn{v6: v6, v4: v4}
+	c.senders.New = func() any { return c.NewSender() }
 	for _, err := range []error{err6, err4} {
 		if err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) {
 			c.Close()
@@ -99,12 +94,17 @@ func listen(network string, port uint16) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("underlay: %w", err)
 	}
-	s := &socket{udp: pc.(*net.UDPConn), is6: is6}
-	if is6 {
-		s.batch = ipv6.NewPacketConn(pc)
-	} else {
-		s.batch = ipv4.NewPacketConn(pc)
+	return newSocket(pc, is6, 0)
+}
+
+// newSocket takes over pc, which is of one family and may be bound to a device.
+func newSocket(pc net.PacketConn, is6 bool, device uint32) (*socket, error) {
+	udp := pc.(*net.UDPConn)
+	raw, err := udp.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, udp.Close())
 	}
+	s := &socket{udp: udp, raw: raw, is6: is6, device: device}
 	s.segment.Store(s.offload())
 	return s, nil
 }
@@ -121,25 +121,23 @@ func prepare(fd int, is6 bool) error {
 		return errors.Join(
 			set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1),
 			set(unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1),
+			set(unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1),
 			// The outer packet is never fragmented; the tunnel's MTU sees to it.
 			set(unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE),
 		)
 	}
 	return errors.Join(
 		set(unix.IPPROTO_IP, unix.IP_PKTINFO, 1),
+		set(unix.IPPROTO_IP, unix.IP_RECVTOS, 1),
 		set(unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE),
 	)
 }
 
 // offload turns UDP_GRO on and reports whether UDP_SEGMENT can be used.
 func (s *socket) offload() (segment bool) {
-	rc, err := s.udp.SyscallConn()
-	if err != nil {
-		return false
-	}
-	_ = rc.Control(func(fd uintptr) {
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_GRO, 1)
-		_, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+	_ = s.control(func(fd int) {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
+		_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 		segment = err == nil
 	})
 	return segment
@@ -176,26 +174,26 @@ func (c *Conn) Receivers() []*Receiver {
 	return rs
 }
 
-// forMessage returns the socket that can send m, nil if there is none.
-func (c *Conn) forMessage(m *Message) *socket {
+// forPair returns the socket that can send over p, nil if there is none.
+func (c *Conn) forPair(p *pair) *socket {
 	switch {
-	case c.v6 != nil && c.v6.takes(m):
-		if m.Interface == 0 {
+	case c.v6 != nil && c.v6.takes(p):
+		if p.by == 0 {
 			return c.v6.out
 		}
-		if s := c.exits.by(m.Interface); s != c.v6 {
+		if s := c.exits.by(p.by); s != c.v6 {
 			return s
 		}
 		return c.v6.out
-	case c.v4 != nil && c.v4.takes(m):
+	case c.v4 != nil && c.v4.takes(p):
 		return c.v4.out
 	}
 	return nil
 }
 
-// takes reports whether both ends of m are of the socket's family.
-func (s *socket) takes(m *Message) bool {
-	remote, local := m.Remote.Addr(), m.Local
+// takes reports whether both ends of p are of the socket's family.
+func (s *socket) takes(p *pair) bool {
+	remote, local := p.remote.Addr(), p.local
 	if s.is6 {
 		return remote.Is6() && !remote.Is4In6() && (!local.IsValid() || local.Is6() && !local.Is4In6())
 	}

@@ -32,6 +32,8 @@ const loopback = 1
 type ends struct {
 	lab  *lab.Lab
 	a, b *underlay.Conn
+	// out sends from A, for the test's goroutine.
+	out *underlay.Sender
 	// at are the datagrams that came to B, by address family.
 	at chan underlay.Message
 }
@@ -49,6 +51,7 @@ func newEnds(t testing.TB) *ends {
 		t.Fatal(err)
 	}
 	e := &ends{lab: l, a: listen(t, l.A), b: listen(t, l.B), at: make(chan underlay.Message, 10000)}
+	e.out = e.a.NewSender()
 	var readers sync.WaitGroup
 	for _, r := range e.b.Receivers() {
 		readers.Go(func() { e.collect(t, r) })
@@ -90,23 +93,22 @@ func listen(t testing.TB, h *lab.Host) (c *underlay.Conn) {
 	return c
 }
 
-// collect hands on what r receives until it is closed. Few datagrams fit at a
-// time, so that glued ones are handed out over several calls.
+// collect hands on the datagrams that r receives until it is closed.
 func (e *ends) collect(t testing.TB, r *underlay.Receiver) {
-	msgs := make([]underlay.Message, 5)
 	for {
-		for i := range msgs {
-			msgs[i] = underlay.Message{Buf: make([]byte, 2048)}
-		}
-		n, err := r.Receive(msgs)
+		msgs, err := r.Receive()
 		if err != nil {
 			if !errors.Is(err, net.ErrClosed) {
 				t.Errorf("Receive: %v", err)
 			}
 			return
 		}
-		for _, m := range msgs[:n] {
-			e.at <- m
+		for _, m := range msgs {
+			for datagram := range m.Datagrams() {
+				one := m
+				one.Buf, one.Full, one.Segment = bytes.Clone(datagram), nil, 0
+				e.at <- one
+			}
 		}
 	}
 }
@@ -126,7 +128,7 @@ func (e *ends) next(t testing.TB) underlay.Message {
 // send sends from A and fails the test if not all were sent.
 func (e *ends) send(t testing.TB, msgs ...underlay.Message) {
 	t.Helper()
-	if n, err := e.a.Send(msgs); n != len(msgs) || err != nil {
+	if n, err := e.out.Send(msgs); n != len(msgs) || err != nil {
 		t.Fatalf("sent %d of %d: %v", n, len(msgs), err)
 	}
 }
@@ -234,31 +236,6 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// TestPrepared sends a run that the caller has made.
-func TestPrepared(t *testing.T) {
-	e := newEnds(t)
-	if !e.a.Segments() {
-		t.Skip("this kernel has no UDP_SEGMENT")
-	}
-	var run []byte
-	for i := range 20 {
-		run = append(run, numbered(i, 1000)...)
-	}
-	run = append(run, numbered(20, 10)...)
-	e.send(t, underlay.Message{
-		Buf: run, Segment: 1000, Local: e.lab.A.Addr6(1), Remote: netip.AddrPortFrom(e.lab.B.Addr6(1), port),
-	})
-	for i := range 21 {
-		want := numbered(i, 1000)
-		if i == 20 {
-			want = numbered(i, 10)
-		}
-		if got := e.next(t); !bytes.Equal(got.Buf, want) {
-			t.Fatalf("datagram %d has %d bytes, want %d", i, len(got.Buf), len(want))
-		}
-	}
-}
-
 // TestMixedPairs sends to and from different locators of both families in one
 // call.
 func TestMixedPairs(t *testing.T) {
@@ -332,7 +309,7 @@ func TestSendErrors(t *testing.T) {
 					}
 					msgs = append(msgs, m)
 				}
-				sent, err := e.a.Send(msgs)
+				sent, err := e.out.Send(msgs)
 				if sent != 8 || err == nil {
 					t.Fatalf("sent %d, %v; want 8 and an error", sent, err)
 				}
@@ -459,55 +436,23 @@ func TestSegmentsGivenUp(t *testing.T) {
 	}
 }
 
-// TestRunTooLong: a run of which each datagram is too long is marked in full.
-func TestRunTooLong(t *testing.T) {
-	e := newEnds(t)
-	var msgs []underlay.Message
-	for range 3 {
-		msgs = append(msgs, underlay.Message{Buf: make([]byte, 3000), Local: e.lab.A.Addr6(0), Remote: netip.AddrPortFrom(e.lab.B.Addr6(0), port)})
-	}
-	sent, err := e.a.Send(msgs)
-	if sent != 0 || !errors.Is(err, syscall.EMSGSIZE) {
-		t.Errorf("sent %d, %v; want none and EMSGSIZE", sent, err)
-	}
-	for i := range msgs {
-		if !errors.Is(msgs[i].Err, syscall.EMSGSIZE) {
-			t.Errorf("message %d: %v", i, msgs[i].Err)
-		}
-	}
-}
-
-// TestTrafficClass: the kernel takes any, on both families.
+// TestTrafficClass: it arrives, DSCP and ECN, over both families, alone and of a
+// run; a class is of its own datagrams alone.
 func TestTrafficClass(t *testing.T) {
 	e := newEnds(t)
 	for _, is6 := range []bool{true, false} {
-		e.send(t, underlay.Message{
-			Buf: []byte("x"), Local: addr(e.lab.A, is6, 0), Remote: netip.AddrPortFrom(addr(e.lab.B, is6, 0), port), TrafficClass: 0xba,
-		})
-		e.next(t)
-	}
-}
-
-// TestLongDatagramIsCut: what exceeds the caller's buffer.
-func TestLongDatagramIsCut(t *testing.T) {
-	e := newEnds(t)
-	e.b.Close() // no one else reads
-	err := e.lab.B.Do(func() error {
-		c, err := underlay.Listen(port + 1)
-		if err != nil {
-			return err
+		var msgs []underlay.Message
+		for i, class := range []uint8{0, 0xba, 0xba, 0x03, 0, 0, 0xff} {
+			msgs = append(msgs, underlay.Message{
+				Buf: numbered(i, 100), Local: addr(e.lab.A, is6, 0), Remote: netip.AddrPortFrom(addr(e.lab.B, is6, 0), port), TrafficClass: class,
+			})
 		}
-		defer c.Close()
-		e.send(t, underlay.Message{Buf: numbered(1, 1000), Local: e.lab.A.Addr6(0), Remote: netip.AddrPortFrom(e.lab.B.Addr6(0), port+1)})
-		msgs := []underlay.Message{{Buf: make([]byte, 100)}}
-		n, err := c.Receivers()[0].Receive(msgs)
-		if n != 1 || err != nil || !bytes.Equal(msgs[0].Buf, numbered(1, 1000)[:100]) {
-			t.Errorf("Receive = %d, %v with %d bytes; want the first 100", n, err, len(msgs[0].Buf))
+		e.send(t, msgs...)
+		for i, want := range msgs {
+			if got := e.next(t); !bytes.Equal(got.Buf, want.Buf) || got.TrafficClass != want.TrafficClass {
+				t.Errorf("IPv6=%v: number %d came with class %#x, want %d with %#x", is6, got.Buf[3], got.TrafficClass, i, want.TrafficClass)
+			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
@@ -521,7 +466,7 @@ func TestClose(t *testing.T) {
 	ended := make(chan error, len(rs))
 	for _, r := range rs {
 		go func() {
-			_, err := r.Receive([]underlay.Message{{Buf: make([]byte, 100)}})
+			_, err := r.Receive()
 			ended <- err
 		}()
 	}
@@ -536,7 +481,7 @@ func TestClose(t *testing.T) {
 			t.Fatal("Receive goes on after Close")
 		}
 	}
-	if _, err := rs[0].Receive([]underlay.Message{{Buf: make([]byte, 100)}}); !errors.Is(err, net.ErrClosed) {
+	if _, err := rs[0].Receive(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Receive after Close: %v, want net.ErrClosed", err)
 	}
 	msgs := []underlay.Message{{Buf: []byte("x"), Remote: netip.MustParseAddrPort("127.0.0.1:9")}}
@@ -597,51 +542,5 @@ func TestConcurrentSend(t *testing.T) {
 			t.Fatalf("number %d came twice or changed", n)
 		}
 		seen[n] = true
-	}
-}
-
-// BenchmarkSend sends datagrams to a socket that nobody reads, 64 a call, by
-// whatever interface or by a named one, as the daemon does.
-func BenchmarkSend(b *testing.B) {
-	for _, c := range []struct {
-		name     string
-		segments bool
-		by       uint32
-	}{
-		{"segments", true, 0}, {"single", false, 0},
-		{"named/segments", true, loopback}, {"named/single", false, loopback},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			conn, err := underlay.Listen(0)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer conn.Close()
-			sink, err := net.ListenPacket("udp6", "[::1]:0")
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer sink.Close()
-			msgs := make([]underlay.Message, 64)
-			for i := range msgs {
-				msgs[i] = underlay.Message{
-					Buf: make([]byte, 1400), Local: netip.IPv6Loopback(), Interface: c.by, Remote: sink.LocalAddr().(*net.UDPAddr).AddrPort(),
-				}
-			}
-			if _, err := conn.Send(msgs[:1]); err != nil { // opens what there is to open
-				b.Fatal(err)
-			}
-			if !c.segments {
-				conn.WithoutSegments()
-			}
-			b.SetBytes(1400)
-			b.ReportAllocs()
-			b.ResetTimer()
-			for n := 0; n < b.N; n += len(msgs) {
-				if _, err := conn.Send(msgs[:min(len(msgs), b.N-n)]); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }

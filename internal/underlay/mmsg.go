@@ -1,0 +1,85 @@
+package underlay
+
+import (
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// An mmsghdr is one message of sendmmsg(2) and recvmmsg(2).
+type mmsghdr struct {
+	unix.Msghdr
+	n uint32 // bytes that were sent or received
+}
+
+// A call is a sendmmsg or recvmmsg on whatever socket, for one goroutine. It is the
+// one place that waits for a socket, by Go's poller, whose callbacks are made once
+// so that no call allocates.
+type call struct {
+	// system is the system call, which does not wait.
+	system func(fd uintptr, hs []mmsghdr) (int, unix.Errno)
+	name   string
+
+	headers []mmsghdr
+	n       int
+	errno   unix.Errno
+	once    func(fd uintptr)
+	until   func(fd uintptr) (done bool)
+}
+
+func newCall(name string, system func(fd uintptr, hs []mmsghdr) (int, unix.Errno)) *call {
+	c := &call{name: name, system: system}
+	c.once = func(fd uintptr) { c.n, c.errno = c.system(fd, c.headers) }
+	c.until = func(fd uintptr) bool {
+		c.once(fd)
+		return c.errno != unix.EAGAIN
+	}
+	return c
+}
+
+// read waits until there is something to receive, and returns how many of hs
+// are filled.
+func (c *call) read(rc syscall.RawConn, hs []mmsghdr) (int, error) {
+	c.headers = hs
+	return c.result(rc.Read(c.until))
+}
+
+// write waits until the socket takes something, and returns how many of hs it
+// took. If it need not wait, it is in no other writer's way.
+func (c *call) write(rc syscall.RawConn, hs []mmsghdr) (int, error) {
+	c.headers = hs
+	err := rc.Control(c.once)
+	if err == nil && c.errno == unix.EAGAIN {
+		err = rc.Write(c.until)
+	}
+	return c.result(err)
+}
+
+func (c *call) result(err error) (int, error) {
+	if err != nil {
+		return 0, err
+	}
+	if c.errno != 0 {
+		return 0, os.NewSyscallError(c.name, c.errno)
+	}
+	return c.n, nil
+}
+
+func sendmmsg(fd uintptr, hs []mmsghdr) (int, unix.Errno) {
+	return mmsg(unix.SYS_SENDMMSG, fd, hs)
+}
+
+func recvmmsg(fd uintptr, hs []mmsghdr) (int, unix.Errno) {
+	return mmsg(unix.SYS_RECVMMSG, fd, hs)
+}
+
+func mmsg(trap, fd uintptr, hs []mmsghdr) (int, unix.Errno) {
+	for {
+		n, _, errno := unix.Syscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(hs))), uintptr(len(hs)), unix.MSG_DONTWAIT, 0, 0)
+		if errno != unix.EINTR {
+			return int(n), errno
+		}
+	}
+}
