@@ -90,26 +90,6 @@ func (w *Watcher) askAgain() {
 	}
 }
 
-// greet makes the kernel look for each new gateway that it does not know, once: the
-// first packet by an uplink that was never used would have to wait for it, and that
-// packet comes when another uplink has failed.
-func (w *Watcher) greet(gateways []gateway) {
-	known := make(map[gateway]bool, len(gateways))
-	for _, n := range w.tables.neighbours {
-		if a, ok := addrOf(n.IP); ok {
-			known[gateway{n.LinkIndex, a}] = true
-		}
-	}
-	greeted := make(map[gateway]bool, len(gateways))
-	for _, g := range gateways {
-		if !w.greeted[g] && !known[g] {
-			w.ask(g)
-		}
-		greeted[g] = true
-	}
-	w.greeted = greeted
-}
-
 // ask makes the kernel look for g. It needs CAP_NET_ADMIN.
 func (w *Watcher) ask(g gateway) {
 	err := w.handle.NeighSet(&netlink.Neigh{

@@ -54,7 +54,6 @@ type Watcher struct {
 	// Owned by watch.
 	tables    tables
 	failed    map[gateway]bool
-	greeted   map[gateway]bool
 	last      []locator.Fact
 	delivered bool
 }
@@ -197,7 +196,6 @@ func (w *Watcher) refresh() error {
 		}
 		gateways := gatewaysOf(w.tables.routes)
 		w.failed = failures(gateways, w.tables.neighbours, w.failed)
-		w.greet(gateways)
 		w.deliver(facts(w.tables, gateways, w.failed))
 	}
 	return nil
