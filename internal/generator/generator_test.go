@@ -51,7 +51,9 @@ func start2(t *testing.T, far, near Job) (traffic, traffic) {
 // until waits for a condition.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !is(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("still not so: %s", what)
 		}
