@@ -10,6 +10,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/multi6/multi6/internal/fdwait"
 )
 
 // cloneDevice is what TUN devices are made from (Documentation/networking/tuntap.rst).
@@ -30,7 +32,7 @@ type Config struct {
 // Kernel is a TUN device of the network namespace it was opened in. Its
 // addresses and routes go away with it.
 type Kernel struct {
-	file   *file
+	file   *fdwait.File
 	index  int
 	reader reader
 	writer writer
@@ -52,7 +54,7 @@ func open(c Config, wishes []offloads) (*Kernel, error) {
 	}
 	k := &Kernel{writer: writer{granted: negotiate(fd, wishes)}}
 	k.reader.drain, k.writer.writeAll = k.reader.drainQueue, k.writer.writePackets
-	if k.file, err = newFile(fd); err != nil {
+	if k.file, err = fdwait.New(fd); err != nil {
 		return nil, fmt.Errorf("tun: %s: %w", c.Name, err)
 	}
 	if err := k.configure(c); err != nil {
@@ -151,4 +153,4 @@ func ipNet(p netip.Prefix) *net.IPNet {
 func (k *Kernel) Index() int { return k.index }
 
 // Close implements Device. It may be called again.
-func (k *Kernel) Close() error { return k.file.close() }
+func (k *Kernel) Close() error { return k.file.Close() }

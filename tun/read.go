@@ -29,7 +29,7 @@ func (k *Kernel) Read(buf []byte, pkts []inner.Packet, headroom, tailroom int) (
 	r := &k.reader
 	err := r.begin(buf, pkts, headroom, tailroom)
 	if err == nil && r.n == 0 {
-		err = k.file.read(r.drain)
+		err = k.file.Read(r.drain)
 	}
 	n := r.n
 	r.placer = placer{} // keeps nothing alive

@@ -14,7 +14,7 @@ type writer struct {
 	taken   int
 	err     error // the first
 	// writeAll is writePackets; made once, as a method value allocates.
-	writeAll func(fd uintptr) bool
+	writeAll func(fd uintptr)
 
 	split splitter
 	buf   []byte // for what is cut in software
@@ -26,7 +26,8 @@ type writer struct {
 func (k *Kernel) Write(pkts []inner.Packet) (int, error) {
 	w := &k.writer
 	w.pkts, w.taken, w.err = pkts, 0, nil
-	err := k.file.write(w.writeAll)
+	// A host that has no room for a packet drops it: there is nothing to wait for.
+	err := k.file.Control(w.writeAll)
 	w.pkts = nil
 	if err == nil {
 		err = w.err
@@ -34,7 +35,7 @@ func (k *Kernel) Write(pkts []inner.Packet) (int, error) {
 	return w.taken, err
 }
 
-func (w *writer) writePackets(fd uintptr) bool {
+func (w *writer) writePackets(fd uintptr) {
 	for i := range w.pkts {
 		err := w.packet(fd, w.pkts[i])
 		switch {
@@ -44,7 +45,6 @@ func (w *writer) writePackets(fd uintptr) bool {
 			w.err = err
 		}
 	}
-	return true
 }
 
 // packet writes p, whole if the kernel can cut it.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -124,7 +123,7 @@ func (x *exits) forget(s *socket) {
 // drop takes interface index out of all and closes its socket.
 func (x *exits) drop(all map[uint32]exit, index uint32) {
 	if s := all[index].socket; s != x.wild {
-		s.udp.Close()
+		s.file.Close()
 	}
 	delete(all, index)
 }
@@ -140,7 +139,7 @@ func (x *exits) close() error {
 	var errs []error
 	for _, e := range *x.open.Load() {
 		if e.socket != x.wild {
-			errs = append(errs, e.socket.udp.Close())
+			errs = append(errs, e.socket.file.Close())
 		}
 	}
 	x.open.Store(&map[uint32]exit{})
@@ -163,22 +162,17 @@ func (x *exits) bindHere(index uint32) (*socket, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	f := os.NewFile(uintptr(fd), "underlay")
-	defer f.Close() // FilePacketConn works on a copy.
-	if err := prepare(fd, true); err != nil {
-		return nil, err
+	err = prepare(fd, true)
+	if err == nil {
+		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, int(index)))
 	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, int(index)); err != nil {
-		return nil, os.NewSyscallError("setsockopt", err)
+	if err == nil {
+		err = x.wild.sharePort(fd, nowhere)
 	}
-	if err := x.wild.sharePort(fd, nowhere); err != nil {
-		return nil, err
-	}
-	pc, err := net.FilePacketConn(f)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, unix.Close(fd))
 	}
-	return newSocket(pc, true, index)
+	return newSocket(fd, true, index)
 }
 
 // deviceGone reports whether the interface that s is bound to is no longer there.

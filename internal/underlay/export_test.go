@@ -2,7 +2,6 @@ package underlay
 
 import (
 	"errors"
-	"net"
 	"slices"
 	"time"
 	"unsafe"
@@ -16,7 +15,11 @@ func (c *Conn) Port(is6 bool) uint16 {
 	if is6 {
 		s = c.v6
 	}
-	return uint16(s.udp.LocalAddr().(*net.UDPAddr).Port)
+	port, err := s.port()
+	if err != nil {
+		panic(err)
+	}
+	return uint16(port)
 }
 
 // WithoutSegments has c send as on a kernel that lacks UDP_SEGMENT.

@@ -1,11 +1,13 @@
 package underlay
 
 import (
+	"net"
 	"os"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/multi6/multi6/internal/fdwait"
 )
 
 // An mmsghdr is one message of sendmmsg(2) and recvmmsg(2).
@@ -14,9 +16,8 @@ type mmsghdr struct {
 	n uint32 // bytes that were sent or received
 }
 
-// A call is a sendmmsg or recvmmsg on whatever socket, for one goroutine. It is the
-// one place that waits for a socket, by Go's poller, whose callbacks are made once
-// so that no call allocates.
+// A call is a sendmmsg or recvmmsg on whatever socket, for one goroutine. Its
+// callbacks are made once so that no call allocates.
 type call struct {
 	// system is the system call, which does not wait.
 	system func(fd uintptr, hs []mmsghdr) (int, unix.Errno)
@@ -41,25 +42,25 @@ func newCall(name string, system func(fd uintptr, hs []mmsghdr) (int, unix.Errno
 
 // read waits until there is something to receive, and returns how many of hs
 // are filled.
-func (c *call) read(rc syscall.RawConn, hs []mmsghdr) (int, error) {
+func (c *call) read(f *fdwait.File, hs []mmsghdr) (int, error) {
 	c.headers = hs
-	return c.result(rc.Read(c.until))
+	return c.result(f.Read(c.until))
 }
 
 // write waits until the socket takes something, and returns how many of hs it
 // took. If it need not wait, it is in no other writer's way.
-func (c *call) write(rc syscall.RawConn, hs []mmsghdr) (int, error) {
+func (c *call) write(f *fdwait.File, hs []mmsghdr) (int, error) {
 	c.headers = hs
-	err := rc.Control(c.once)
+	err := f.Control(c.once)
 	if err == nil && c.errno == unix.EAGAIN {
-		err = rc.Write(c.until)
+		err = f.Write(c.until)
 	}
 	return c.result(err)
 }
 
 func (c *call) result(err error) (int, error) {
 	if err != nil {
-		return 0, err
+		return 0, net.ErrClosed // nothing else ends it
 	}
 	if c.errno != 0 {
 		return 0, os.NewSyscallError(c.name, c.errno)
@@ -75,9 +76,10 @@ func recvmmsg(fd uintptr, hs []mmsghdr) (int, unix.Errno) {
 	return mmsg(unix.SYS_RECVMMSG, fd, hs)
 }
 
+// mmsg does not wait, so the runtime need not know of it.
 func mmsg(trap, fd uintptr, hs []mmsghdr) (int, unix.Errno) {
 	for {
-		n, _, errno := unix.Syscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(hs))), uintptr(len(hs)), unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(hs))), uintptr(len(hs)), unix.MSG_DONTWAIT, 0, 0)
 		if errno != unix.EINTR {
 			return int(n), errno
 		}

@@ -36,28 +36,24 @@ func outlet(wild *socket) (*socket, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	f := os.NewFile(uintptr(fd), "underlay")
-	defer f.Close() // FilePacketConn works on a copy.
 	if err := errors.Join(prepare(fd, wild.is6), wild.sharePort(fd, at)); err != nil {
-		return nil, err
+		return nil, errors.Join(err, unix.Close(fd))
 	}
-	pc, err := net.FilePacketConn(f)
-	if err != nil {
-		return nil, err
-	}
-	return newSocket(pc, wild.is6, 0)
+	return newSocket(fd, wild.is6, 0)
 }
 
 // sharePort binds fd to an address and the port of s. The kernel looks at SO_REUSEADDR
 // only then, and wants it of both; afterwards it is taken back, since any user's
 // program could bind the port too.
 func (s *socket) sharePort(fd int, at netip.Addr) error {
-	port := s.udp.LocalAddr().(*net.UDPAddr).Port
+	port, err := s.port()
+	if err != nil {
+		return err
+	}
 	var to unix.Sockaddr = &unix.SockaddrInet6{Port: port, Addr: at.As16()}
 	if at.Is4() {
 		to = &unix.SockaddrInet4{Port: port, Addr: at.As4()}
 	}
-	var err error
 	cerr := s.control(func(shared int) {
 		err = errors.Join(reuse(shared, 1), reuse(fd, 1))
 		if err == nil {
@@ -72,7 +68,26 @@ func reuse(fd, on int) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, on))
 }
 
-// control calls f with the descriptor of s, while others read and write.
+// port returns the one that s is bound to.
+func (s *socket) port() (port int, err error) {
+	cerr := s.control(func(fd int) {
+		var a unix.Sockaddr
+		a, err = unix.Getsockname(fd)
+		switch a := a.(type) {
+		case *unix.SockaddrInet6:
+			port = a.Port
+		case *unix.SockaddrInet4:
+			port = a.Port
+		}
+	})
+	return port, errors.Join(cerr, os.NewSyscallError("getsockname", err))
+}
+
+// control calls f with the descriptor of s, while others read and write. It returns
+// net.ErrClosed after Close.
 func (s *socket) control(f func(fd int)) error {
-	return s.raw.Control(func(fd uintptr) { f(int(fd)) })
+	if s.file.Control(func(fd uintptr) { f(int(fd)) }) != nil {
+		return net.ErrClosed
+	}
+	return nil
 }

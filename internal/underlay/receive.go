@@ -1,10 +1,6 @@
 package underlay
 
 import (
-	"errors"
-	"net"
-	"time"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -95,31 +91,17 @@ func (r *Receiver) take(i int, m *Message) {
 	}
 }
 
-// failPause and failTimes bound how a failing socket is read: so long after a failure,
-// and so often one after another.
-const (
-	failPause = time.Millisecond
-	failTimes = 1000
-)
-
 // read fills slots from the socket and returns how many.
 func (r *Receiver) read() (int, error) {
-	for failed := 0; ; {
+	for {
 		r.reset()
-		n, err := r.call.read(r.socket.raw, r.headers[:])
+		n, err := r.call.read(r.socket.file, r.headers[:])
 		switch {
 		case err == nil:
 			r.used = n
 			return n, nil
-		case errors.Is(err, net.ErrClosed):
-			return 0, net.ErrClosed
 		case r.socket.hears.Load() && isICMP(err):
 			// It is of what was sent, and in the error queue; the kernel tells it once.
-		case r.socket.hears.Load() && failed < failTimes:
-			// Go will not read a socket of which it was told nothing but the error, while
-			// the send queue was full ("not pollable"), until there is other news.
-			failed++
-			time.Sleep(failPause)
 		default:
 			return 0, err
 		}

@@ -201,7 +201,7 @@ func (s *Sender) fail(by *socket, m *Message, err error) {
 
 // write hands messages to the kernel and returns how many it took.
 func (s *Sender) write(by *socket, hs []mmsghdr) (int, error) {
-	n, err := s.call.write(by.raw, hs)
+	n, err := s.call.write(by.file, hs)
 	if by.device != 0 && errors.Is(err, net.ErrClosed) {
 		// Another Send has found that the interface has gone. The Conn is not closed.
 		err = unix.ENODEV

@@ -1,16 +1,17 @@
 package underlay
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/multi6/multi6/internal/fdwait"
 )
 
 // socketBuffer is the size asked for a socket's queues, so that a burst does not
@@ -28,9 +29,8 @@ type Conn struct {
 }
 
 type socket struct {
-	udp *net.UDPConn
-	raw syscall.RawConn // of udp
-	is6 bool
+	file *fdwait.File
+	is6  bool
 	// device is the index of the interface that the socket is bound to, zero if
 	// to none.
 	device uint32
@@ -45,8 +45,8 @@ type socket struct {
 // Listen binds port on all addresses of both families in the network namespace
 // of the calling thread. A family that the host lacks is left out.
 func Listen(port uint16) (*Conn, error) {
-	v6, err6 := listen("udp6", port)
-	v4, err4 := listen("udp4", port)
+	v6, err6 := listen(true, port)
+	v4, err4 := listen(false, port)
 	c := &Conn{v6: v6, v4: v4}
 	c.senders.New = func() any { return c.NewSender() }
 	for _, err := range []error{err6, err4} {
@@ -78,33 +78,36 @@ func Listen(port uint16) (*Conn, error) {
 	return c, nil
 }
 
-func listen(network string, port uint16) (*socket, error) {
-	is6 := network == "udp6"
-	lc := net.ListenConfig{Control: func(_, _ string, rc syscall.RawConn) error {
-		var err error
-		if cerr := rc.Control(func(fd uintptr) { err = prepare(int(fd), is6) }); cerr != nil {
-			return cerr
-		}
-		return err
-	}}
-	pc, err := lc.ListenPacket(context.Background(), network, fmt.Sprintf(":%d", port))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("UDP port %d is in use: end the other program, or choose another port in the configuration: %w", port, err)
+func listen(is6 bool, port uint16) (*socket, error) {
+	domain, any := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(port)})
+	if is6 {
+		domain, any = unix.AF_INET6, &unix.SockaddrInet6{Port: int(port)}
 	}
+	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("underlay: %w", os.NewSyscallError("socket", err))
+	}
+	if err = prepare(fd, is6); err == nil {
+		err = os.NewSyscallError("bind", unix.Bind(fd, any))
+	}
+	switch {
+	case err == nil:
+		return newSocket(fd, is6, 0)
+	case errors.Is(err, syscall.EADDRINUSE):
+		err = fmt.Errorf("UDP port %d is in use: end the other program, or choose another port in the configuration: %w", port, err)
+	default:
+		err = fmt.Errorf("underlay: %w", err)
+	}
+	return nil, errors.Join(err, unix.Close(fd))
+}
+
+// newSocket takes over fd, which is of one family and may be bound to a device.
+func newSocket(fd int, is6 bool, device uint32) (*socket, error) {
+	f, err := fdwait.New(fd)
 	if err != nil {
 		return nil, fmt.Errorf("underlay: %w", err)
 	}
-	return newSocket(pc, is6, 0)
-}
-
-// newSocket takes over pc, which is of one family and may be bound to a device.
-func newSocket(pc net.PacketConn, is6 bool, device uint32) (*socket, error) {
-	udp := pc.(*net.UDPConn)
-	raw, err := udp.SyscallConn()
-	if err != nil {
-		return nil, errors.Join(err, udp.Close())
-	}
-	s := &socket{udp: udp, raw: raw, is6: is6, device: device}
+	s := &socket{file: f, is6: is6, device: device}
 	s.segment.Store(s.offload())
 	return s, nil
 }
@@ -154,9 +157,9 @@ func (c *Conn) Close() error {
 	}
 	for _, s := range []*socket{c.v6, c.v4} {
 		if s != nil {
-			errs = append(errs, s.udp.Close())
+			errs = append(errs, s.file.Close())
 			if s.out != nil {
-				errs = append(errs, s.out.udp.Close())
+				errs = append(errs, s.out.file.Close())
 			}
 		}
 	}
