@@ -27,16 +27,23 @@ type Send struct {
 // no pair to send on: packets are to wait.
 type SetPath struct{ Path *Path }
 
-// Resend asks for the packets sent since then that are not known to have arrived
-// (Ring.Unconfirmed) to be sent again over a pair, spaced as they were at first.
+// Resend asks for packets that are not known to have arrived (Ring.Unconfirmed) to be
+// sent again over a pair, spaced as they were at first.
 type Resend struct {
 	Session *Session
 	Hop     Hop
-	Term    *Term
-	// Since is relative to the base.
-	Since time.Duration
+	// Term tells what has arrived; nil: nothing is known.
+	Term *Term
+	// Since and Until are when the packets were sent first, relative to the base. Until is
+	// zero if it is now.
+	Since, Until time.Duration
 	// Limit bounds the bytes; packets that wait go in any case.
 	Limit int
+}
+
+// spans reports whether it is about what was sent at that time.
+func (a *Resend) spans(at time.Duration) bool {
+	return at > a.Since && (a.Until == 0 || at < a.Until)
 }
 
 // Register says that datagrams with Tag are for this Context. Session is nil

@@ -57,6 +57,9 @@ type Context struct {
 	// second is the pair under test that packets go over too, untrusted one that
 	// they are to go over once it has answered.
 	second, untrusted locator.Pair
+	// doubtSince is since when packets may have been lost on the primary, as known when
+	// it came into doubt, and secondSince since when packets go over second.
+	doubtSince, secondSince time.Duration
 
 	locals     []locator.Local
 	remotes    remotes

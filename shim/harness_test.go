@@ -262,7 +262,7 @@ func (h *host) send(pkt []byte) {
 
 // resend sends what was lately sent once more.
 func (h *host) resend(a Resend) {
-	h.ring.Unconfirmed(a.Term, h.since(), a.Since, 64<<10, func(_ time.Duration, p inner.Packet) {
+	h.ring.Unconfirmed(a, h.since(), func(_ time.Duration, p inner.Packet) {
 		pkt := p.Buf
 		buf := make([]byte, Headroom+len(pkt)+Tailroom)
 		copy(buf[Headroom:], pkt)

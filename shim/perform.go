@@ -64,6 +64,9 @@ func (c *Context) silentFor() time.Duration {
 // confirmed: an answering end that only acknowledges.
 const maxResendAge = time.Second
 
+// pathGrace is how long the packet path may go on by the snapshot before.
+const pathGrace = time.Millisecond
+
 // Before a pair has answered, only the oldest packets are sent again over it: what
 // keeps upper layers going, and no burst on a path that may be slow.
 const (
@@ -74,6 +77,9 @@ const (
 // duplicate sends packets over p too, from the unconfirmed ones on; the zero pair
 // ends it.
 func (c *Context) duplicate(p locator.Pair) {
+	if !c.inDoubt() {
+		c.doubtSince = c.lostSince()
+	}
 	c.second, c.untrusted = locator.Pair{}, locator.Pair{}
 	switch {
 	case !p.IsValid():
@@ -82,6 +88,7 @@ func (c *Context) duplicate(p locator.Pair) {
 		for _, s := range c.sessions.all {
 			s.losses = lossWindow{} // packets go over two pairs
 		}
+		c.secondSince = c.since(c.now)
 		c.resend(p, resendFirst)
 	default:
 		c.untrusted = p
@@ -89,20 +96,31 @@ func (c *Context) duplicate(p locator.Pair) {
 	c.setPath()
 }
 
+// inDoubt reports whether packets go over two pairs, or soon will.
+func (c *Context) inDoubt() bool { return c.second.IsValid() || c.untrusted.IsValid() }
+
 // resend sends again over p what may have been lost: all sent since what is known
-// to have arrived, or since there was no pair.
+// to have arrived, or since there was no pair, until p was given all packets.
 // limit bounds the bytes.
 func (c *Context) resend(p locator.Pair, limit int) {
 	if !c.sessions.current.usable(c.now) {
 		return
 	}
-	c.do(Resend{Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: c.lostSince(), Limit: limit})
+	r := Resend{Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: c.lostSince(), Limit: limit}
+	if p == c.second {
+		r.Until = c.secondSince + pathGrace
+	}
+	c.do(r)
 }
 
-// lostSince returns since when packets may have been lost.
+// lostSince returns since when packets may have been lost. What arrives while packets go
+// over two pairs does not tell that those from before the doubt have.
 func (c *Context) lostSince() time.Duration {
-	if c.term == nil {
+	switch {
+	case c.term == nil:
 		return c.outageSince
+	case c.inDoubt():
+		return c.doubtSince
 	}
 	return max(c.since(c.now)-maxResendAge, time.Duration(c.term.arrivedSent.Load()))
 }

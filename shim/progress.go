@@ -143,6 +143,9 @@ type flow struct {
 	// lastAt is when the end of the span was sent, and resentAt when a segment
 	// was sent again since there was progress, zero for never.
 	lastAt, resentAt atomic.Int64
+	// holeAt is when it was last known that the receiver misses something: what was sent
+	// before may have come at once and have waited there for what is missing.
+	holeAt atomic.Int64
 }
 
 func (f *flows) slot(key uint64) *flow { return &f[key>>1%numFlows] }
@@ -153,6 +156,7 @@ func (f *flows) sent(now, grain time.Duration, s segment) {
 	if slot.key.Load() != s.flow {
 		slot.key.Store(0)
 		slot.resentAt.Store(0)
+		slot.holeAt.Store(0)
 		slot.head.Store(0)
 		slot.acknowledged.Store(s.sequence)
 		slot.sacked.Store(s.sequence)
@@ -171,6 +175,7 @@ func (f *flows) sent(now, grain time.Duration, s segment) {
 	// A retransmission: its acknowledgement may be the original's, so it is not
 	// timed (RFC 6298 §3); but it is sent on this pair and counts.
 	slot.resentAt.Store(max(int64(now), 1))
+	slot.holeAt.Store(int64(now))
 	if int32(s.sequence-first) < 0 {
 		slot.acknowledged.CompareAndSwap(first, s.sequence)
 		first = s.sequence
@@ -246,9 +251,15 @@ func (f *flows) acked(now time.Duration, s segment) (progress, bool) {
 	}
 	p := progress{sent: slot.sentAt(s.sacked, end, now)}
 	waited := slot.waited(before, now)
+	if now-waited < time.Duration(slot.holeAt.Load()) {
+		waited = 0
+	}
 	// The slot may have changed hands meanwhile.
 	if slot.key.Load() != s.flow {
 		return progress{}, false
+	}
+	if s.sacked != s.acknowledged {
+		slot.holeAt.Store(int64(now))
 	}
 	if outOfOrder {
 		slot.sacked.CompareAndSwap(beforeSACK, s.sacked)

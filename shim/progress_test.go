@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -51,6 +52,13 @@ func (f *flowTest) received(ms int, s tcp, confirms bool, rtt int) {
 }
 
 func data(seq uint32, n int) tcp { return tcp{seq: seq, length: n, flags: ack} }
+
+// sackOption is an option with one SACK block (RFC 2018 §3), padded.
+func sackOption(left, right uint32) []byte {
+	o := []byte{1, 1, 5, 10}
+	o = binary.BigEndian.AppendUint32(o, left)
+	return binary.BigEndian.AppendUint32(o, right)
+}
 
 func TestProgress(t *testing.T) {
 	for _, c := range []struct {
@@ -125,6 +133,27 @@ func TestProgress(t *testing.T) {
 			f.sent(10, data(1000, 100))
 			f.sent(20, data(1000, 200))
 			f.acked(30, 1200, true, -1)
+		}},
+		{"nothing is timed that was sent before a retransmission", func(f *flowTest) {
+			f.sent(10, data(1000, 100))
+			f.sent(20, data(1100, 100))
+			f.sent(30, data(1200, 100))
+			f.sent(400, data(1000, 100))
+			f.acked(410, 1100, true, -1)
+			f.acked(412, 1200, true, -1)
+			f.acked(414, 1300, true, -1)
+			f.sent(420, data(1300, 100))
+			f.acked(430, 1400, true, 10)
+		}},
+		{"what waited at the receiver behind a hole is not timed", func(f *flowTest) {
+			f.sent(10, data(1000, 100))
+			f.sent(20, data(1100, 100))
+			s := tcp{}.back()
+			s.ack, s.options = 1000, sackOption(1100, 1200)
+			f.received(30, s, true, -1)
+			f.acked(400, 1200, true, -1)
+			f.sent(410, data(1200, 100))
+			f.acked(420, 1300, true, 10)
 		}},
 		{"what has waited for longest is timed", func(f *flowTest) {
 			f.sent(10, data(1000, 100))

@@ -148,13 +148,13 @@ const (
 // have ended since.
 const acknowledgementAge = 2 * time.Second
 
-// Unconfirmed calls f with what may have to be sent again, super-packets cut: the newest
+// Unconfirmed calls f with what a asks for, super-packets cut: the newest
 // pure acknowledgement of each TCP connection; then, oldest first, the packets that
-// wait and, at most limit bytes, those pushed after since that t does not know to
-// have arrived. at is when the packet was pushed, zero for acknowledgements, which
-// need not be spaced; the packet is f's only until it returns. t may be nil:
-// nothing is known.
-func (r *Ring) Unconfirmed(t *Term, now, since time.Duration, limit int, f func(at time.Duration, p inner.Packet)) {
+// wait and, at most a.Limit bytes, those pushed after a.Since and before a.Until that
+// a.Term does not know to have arrived. at is when the packet was pushed, zero for
+// acknowledgements, which need not be spaced; the packet is f's only until it returns.
+func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(at time.Duration, p inner.Packet)) {
+	limit := a.Limit
 	var l latest
 	r.each(func(_ piece, s segment, tcp bool) { l.note(s, tcp) })
 	var data []piece
@@ -169,7 +169,7 @@ func (r *Ring) Unconfirmed(t *Term, now, since time.Duration, limit int, f func(
 				f(0, r.packet(x.record))
 			}
 		case !tcp && now-rec.at > rec.worth():
-		case rec.waiting, rec.at > since && !(tcp && t.arrived(s)):
+		case rec.waiting, a.spans(rec.at) && !(tcp && a.Term.arrived(s)):
 			data = append(data, x)
 		}
 	})

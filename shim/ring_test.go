@@ -227,12 +227,13 @@ func TestUnconfirmedModel(t *testing.T) {
 		}
 		since := time.Second + time.Duration(rapid.IntRange(0, 45).Draw(t, "since"))*time.Millisecond
 		now += rapid.SampledFrom([]time.Duration{0, datagramAge - 10*time.Millisecond, waitingAge - 10*time.Millisecond, time.Hour}).Draw(t, "later")
+		until := rapid.SampledFrom([]time.Duration{0, since + 10*time.Millisecond}).Draw(t, "until")
 		limit := rapid.OneOf(rapid.IntRange(0, 5000), rapid.Just(ringLast)).Draw(t, "limit")
 		var got []modelPacket
-		r.Unconfirmed(term, now, since, limit, func(at time.Duration, p inner.Packet) {
+		r.Unconfirmed(Resend{Term: term, Since: since, Until: until, Limit: limit}, now, func(at time.Duration, p inner.Packet) {
 			got = append(got, modelPacket{at: at, pkt: bytes.Clone(p.Buf)})
 		})
-		want := unconfirmedModel(list, acked, now, since, limit)
+		want := unconfirmedModel(list, acked, now, since, until, limit)
 		if !slices.EqualFunc(got, want, func(a, b modelPacket) bool { return a.at == b.at && bytes.Equal(a.pkt, b.pkt) }) {
 			t.Fatalf("got %v, want %v", times(got), times(want))
 		}
@@ -264,7 +265,7 @@ func superseded(list []modelPacket, i int) bool {
 	return slices.ContainsFunc(list[i+1:], func(p modelPacket) bool { return p.supersedes(list[i]) })
 }
 
-func unconfirmedModel(list []modelPacket, acked map[uint16]uint32, now, since time.Duration, limit int) (want []modelPacket) {
+func unconfirmedModel(list []modelPacket, acked map[uint16]uint32, now, since, until time.Duration, limit int) (want []modelPacket) {
 	var data []modelPacket
 	for i, p := range list {
 		worth := datagramAge
@@ -281,7 +282,7 @@ func unconfirmedModel(list []modelPacket, acked map[uint16]uint32, now, since ti
 				want = append(want, p)
 			}
 		case p.other && now-p.at > worth:
-		case p.waiting || p.at > since && !arrived:
+		case p.waiting || p.at > since && (until == 0 || p.at < until) && !arrived:
 			data = append(data, p)
 		}
 	}
@@ -308,7 +309,7 @@ func times(ps []modelPacket) (at []time.Duration) {
 func TestUnconfirmedWithoutTerm(t *testing.T) {
 	h := newWorld(t, setup{}).a
 	var r Ring
-	if r.Unconfirmed(nil, 0, 0, ringLast, func(time.Duration, inner.Packet) { t.Error("an empty ring has a packet") }); r.Len() != 0 {
+	if r.Unconfirmed(Resend{Limit: ringLast}, 0, func(time.Duration, inner.Packet) { t.Error("an empty ring has a packet") }); r.Len() != 0 {
 		t.Error("an empty ring has a length")
 	}
 	r.Push(1, inner.Packet{Buf: h.tcp(tcp{seq: 1, length: 10, flags: ack})}, false)
@@ -316,7 +317,7 @@ func TestUnconfirmedWithoutTerm(t *testing.T) {
 	r.Push(3, inner.Packet{Buf: h.tcp(tcp{seq: 11, flags: fin | ack})}, false)
 	for _, term := range []*Term{nil, {}} {
 		n := 0
-		r.Unconfirmed(term, 0, 0, ringLast, func(time.Duration, inner.Packet) { n++ })
+		r.Unconfirmed(Resend{Term: term, Limit: ringLast}, 0, func(time.Duration, inner.Packet) { n++ })
 		if n != 3 {
 			t.Errorf("%d packets, want 3: a FIN is no pure acknowledgement", n)
 		}
@@ -348,7 +349,7 @@ func TestUnconfirmedFromBeforeTheTerm(t *testing.T) {
 		s.ack = tt.acked
 		term.Received(3, &m, h.other().tcp(s))
 		var got []time.Duration
-		r.Unconfirmed(term, 3, 0, ringLast, func(at time.Duration, _ inner.Packet) { got = append(got, at) })
+		r.Unconfirmed(Resend{Term: term, Limit: ringLast}, 3, func(at time.Duration, _ inner.Packet) { got = append(got, at) })
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("after an acknowledgement of %d: packets of %v, want %v", tt.acked, got, tt.want)
 		}
@@ -364,7 +365,7 @@ func TestUnconfirmedLimit(t *testing.T) {
 	}
 	for limit, want := range map[int][]time.Duration{0: {2, 4, 5}, 99: {2, 4, 5}, 100: {1, 2, 4, 5}, 199: {1, 2, 4, 5}, 200: {1, 2, 3, 4, 5}} {
 		var got []time.Duration
-		r.Unconfirmed(nil, 10, 0, limit, func(at time.Duration, _ inner.Packet) { got = append(got, at) })
+		r.Unconfirmed(Resend{Limit: limit}, 10, func(at time.Duration, _ inner.Packet) { got = append(got, at) })
 		if !slices.Equal(got, want) {
 			t.Errorf("limit %d: packets of %v, want %v", limit, got, want)
 		}
@@ -409,7 +410,7 @@ func TestUnconfirmedDatagramAge(t *testing.T) {
 		var r Ring
 		r.Push(1, inner.Packet{Buf: c.pkt}, c.wait)
 		n := 0
-		r.Unconfirmed(nil, 1+c.age, 0, ringLast, func(time.Duration, inner.Packet) { n++ })
+		r.Unconfirmed(Resend{Limit: ringLast}, 1+c.age, func(time.Duration, inner.Packet) { n++ })
 		if n != c.want {
 			t.Errorf("%s: %d packets, want %d", c.name, n, c.want)
 		}

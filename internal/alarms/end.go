@@ -179,11 +179,7 @@ func (e *end) seal(f *flight, s *shim.Session, until int) {
 // resend sends again what was lately sent. The real node spaces the packets; here
 // they are few.
 func (e *end) resend(a shim.Resend) {
-	limit := a.Limit
-	if limit == 0 {
-		limit = 64 << 10
-	}
-	e.ring.Unconfirmed(a.Term, e.world.now, a.Since, limit, func(_ time.Duration, p inner.Packet) {
+	e.ring.Unconfirmed(a, e.world.now, func(_ time.Duration, p inner.Packet) {
 		f := e.world.queue.take()
 		e.seal(f, a.Session, shim.Headroom+copy(f.buf[shim.Headroom:], p.Buf))
 		e.transmit(f, a.Hop.Pair, true)

@@ -52,7 +52,7 @@ func (l *looper) resend(p *peer, a shim.Resend) {
 	var last time.Duration
 	p.ringMu.Lock()
 	r.waited += p.ring.Waiting()
-	p.ring.Unconfirmed(a.Term, now, a.Since, a.Limit, func(at time.Duration, x inner.Packet) {
+	p.ring.Unconfirmed(a, now, func(at time.Duration, x inner.Packet) {
 		if at > 0 {
 			if last > 0 {
 				after += min(at-last, resendPause)
