@@ -35,6 +35,8 @@ type Heard struct {
 	// Held is how long ago the Poll came, so that its sender can take that out
 	// of the round-trip time.
 	Held time.Duration
+	// Came is as in Poll.
+	Came uint32
 }
 
 // SendReport asks for a Report over the primary pair: we hear the peer and have

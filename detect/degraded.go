@@ -8,22 +8,34 @@ import (
 )
 
 // Degraded is not dead: a primary that loses much, but not all, is left only when
-// another pair is shown to be clearly better. What the primary loses, the peer's
-// Reports tell; another pair is tried with a train of Polls while the primary is in
-// use. If none is better, the next trial waits longer.
+// another pair is shown to be clearly better. What the primary loses is known from
+// one answered Poll to the next; another pair is tried with a train of Polls while the
+// primary is in use. If none is better, the next trial waits longer.
+//
+// A train and an exploration never send at the same time: while the primary is in
+// doubt, the train waits, and goes on when the doubt proved false. On a path that loses
+// a third there are several such doubts a second. What ends a train is that the primary
+// is left, or works well again.
 
 const (
-	// leastWindow is how many packets a window must have to say something of loss.
-	leastWindow = 100
-	// lossyShare is the loss at which a window is lossy, and lossyWindows how many in
-	// a row make the primary degraded. By chance that happens on a path that loses 5 %
-	// once in a hundred million windows.
-	lossyShare   = 0.15
-	lossyWindows = 2
+	// lostWeight and cameWeight say how much more likely it is that a packet is lost, or
+	// is not, on a path that loses 30 % than on one that loses 5 %: ln(0.30/0.05) and
+	// -ln(0.70/0.95). They balance where 15 % is lost.
+	lostWeight, cameWeight = 1.8, 0.3
+	// enough is the sum of these, zero at least (Page's test), at which the primary is
+	// degraded. On a path that loses 5 % that happens by chance once in some e^18
+	// packets. A window adds at most mostOfWindow, as a burst may fill it.
+	enough, mostOfWindow = 18, enough / 2
+	// measureEvery is the time between two Polls that measure the losses of the primary,
+	// measureFor that after which they end without an answer, and measureRest for how
+	// long it is left alone when it loses little.
+	measureEvery = 500 * time.Millisecond
+	measureFor   = 5 * time.Second
+	measureRest  = 10 * time.Second
 	// timesBetter is how many times more than another pair the primary must lose.
 	timesBetter = 3
 	// trainLength is the number of Polls in a train. Of pairs that lose as much as the
-	// primary, one in a hundred does so well by chance where that is lossyShare, one in
+	// primary, one in a hundred does so well by chance where that is 15 %, one in
 	// ten thousand where it is 30 %. A lost answer hardly counts: the next ones name the
 	// Poll, too. trainGap is the least time between two.
 	trainLength = 64
@@ -36,8 +48,13 @@ const (
 
 // A trial looks for a pair that is better than a degraded primary.
 type trial struct {
-	// windows counts lossy windows in a row.
-	windows int
+	// evidence is the sum that says whether the primary is degraded, weighed and lost
+	// the packets that have made it.
+	evidence      float64
+	weighed, lost uint64
+	// measureAt is when the next Poll is due that measures, which ends at measureUntil;
+	// restUntil is until when that is not done again.
+	measureAt, measureUntil, restUntil time.Time
 	// notBefore is when the next trial may begin, wait what is waited after it.
 	notBefore time.Time
 	wait      time.Duration
@@ -54,23 +71,60 @@ type trial struct {
 // stop ends a train without a verdict.
 func (t *trial) stop() { t.pair, t.at = locator.Pair{}, time.Time{} }
 
-// HandleLoss takes in that of so many packets sent on the primary pair lately, and on
-// no other, so many were lost.
-func (m *Machine) HandleLoss(now time.Time, sent, lost uint64, acts []Action) []Action {
-	p := m.pairs[m.primary]
-	if p == nil || sent < leastWindow {
-		return acts
-	}
-	p.loss = float64(min(lost, sent)) / float64(sent)
-	p.lossAt = now
+// rest ends a trial, and puts off the next one.
+func (t *trial) rest(now time.Time) {
+	*t = trial{wait: t.wait, notBefore: now.Add(t.wait), restUntil: now.Add(t.wait)}
+}
+
+// leave forgets what was known of a primary that is no more.
+func (t *trial) leave() { *t = trial{wait: t.wait, notBefore: t.notBefore} }
+
+// HandleMissing takes in that much of what was sent lately, on whatever pair, has not
+// arrived: what the primary loses is to be measured.
+func (m *Machine) HandleMissing(now time.Time, acts []Action) []Action {
 	t := &m.trial
-	if p.loss < lossyShare {
-		t.windows = 0
-		t.stop()
+	if m.state != PrimaryOperational || now.Before(t.restUntil) {
 		return acts
 	}
-	t.windows++
-	if t.windows < lossyWindows || m.state != PrimaryOperational || m.pinned == m.primary ||
+	t.measureUntil = now.Add(measureFor)
+	if !t.measureAt.IsZero() {
+		return acts
+	}
+	return m.measure(now, acts)
+}
+
+// measure polls the primary, so that it becomes known what was lost since the Poll
+// before.
+func (m *Machine) measure(now time.Time, acts []Action) []Action {
+	t := &m.trial
+	t.measureAt = time.Time{}
+	if now.After(t.measureUntil) {
+		return acts
+	}
+	t.measureAt = now.Add(measureEvery)
+	return append(acts, m.poll(now, m.primary, true, false))
+}
+
+// HandleLoss takes in that of so many packets sent on the primary pair lately so many
+// were lost.
+func (m *Machine) HandleLoss(now time.Time, sent, lost uint64, acts []Action) []Action {
+	p, t := m.pairs[m.primary], &m.trial
+	if p == nil || sent == 0 {
+		return acts
+	}
+	lost = min(lost, sent)
+	weight := float64(lost)*lostWeight - float64(sent-lost)*cameWeight
+	t.evidence = min(max(t.evidence+min(weight, mostOfWindow), 0), enough)
+	t.weighed, t.lost = t.weighed+sent, t.lost+lost
+	p.loss, p.lossAt = float64(t.lost)/float64(t.weighed), now
+	if t.evidence == 0 {
+		p.loss = float64(lost) / float64(sent)
+		t.leave()
+		t.restUntil = now.Add(measureRest)
+		return acts
+	}
+	t.measureUntil = now.Add(measureFor)
+	if t.evidence < enough || m.state != PrimaryOperational || m.pinned == m.primary ||
 		t.pair.IsValid() || now.Before(t.notBefore) {
 		return acts
 	}
@@ -88,7 +142,7 @@ func (m *Machine) nextTrain(now time.Time, acts []Action) []Action {
 	}
 	if !best.IsValid() {
 		t.wait = min(max(2*t.wait, trialFirst), trialLast)
-		t.notBefore, t.windows = now.Add(t.wait), 0
+		t.rest(now)
 		return acts
 	}
 	t.tried[t.count] = best
@@ -146,7 +200,7 @@ func (m *Machine) train(now time.Time, acts []Action) []Action {
 	poll := m.poll(now, t.pair, true, false)
 	m.polls.sent[len(m.polls.sent)-1].train = true
 	t.sent++
-	gap := max(m.timers.gap(m.primaryRTT()), trainGap)
+	gap := max(m.timers.gap(k.pollRTT), trainGap)
 	if t.sent == trainLength {
 		gap = patience
 	}
@@ -154,16 +208,16 @@ func (m *Machine) train(now time.Time, acts []Action) []Action {
 	return append(acts, poll)
 }
 
-// leaveDegraded moves from the primary to k, which is clearly better.
+// leaveDegraded moves from the primary to k, which is clearly better. The train was the
+// test.
 func (m *Machine) leaveDegraded(now time.Time, k locator.Pair, acts []Action) []Action {
-	t := &m.trial
-	t.stop()
-	t.wait = trialFirst
-	t.notBefore, t.windows = now.Add(t.wait), 0
+	m.trial.wait = trialFirst
+	m.trial.rest(now)
 	m.flapped(m.primary)
-	acts = m.begin(now, Degraded, k, false, acts)
-	m.explore.wanted = k
-	return acts
+	x := &m.explore
+	*x = exploration{cause: Degraded, startedAt: now, testing: k, sentAt: x.sentAt}
+	acts = m.set(TestingPrimary, Degraded, k, acts)
+	return m.operational(now, k, TestOK, now, acts)
 }
 
 // flapped lets k work for longer before traffic moves back to it.

@@ -55,14 +55,11 @@ func TestDegradedPrimaryIsLeft(t *testing.T) {
 	if len(polls) != trainLength || nameOf(polls[0].Pair) != "A2→B2" {
 		t.Fatalf("%d Polls, the first on %s", len(polls), nameOf(polls[0].Pair))
 	}
-	h.expect("primary operational, degraded: testing primary", "Send test A2→B2")
-	h.feedback(0) // the primary works, more or less
-	h.expect()
-	h.answered(h.last)
-	h.expect("use A2→B2 for A1→B1: degraded, then test ok", "testing primary, test ok: primary operational", "Reset timer")
+	h.expect("primary operational, degraded: testing primary",
+		"use A2→B2 for A1→B1: degraded, then test ok", "testing primary, test ok: primary operational", "Reset timer")
 }
 
-// One lossy window proves nothing, nor does one that is too short, nor a little loss.
+// One lossy window proves nothing, be it all lost; nor do few packets, nor a little loss.
 func TestNotDegraded(t *testing.T) {
 	for name, windows := range map[string]func(h *harness){
 		"one window": func(h *harness) { h.loses(0.3, 1) },
@@ -73,10 +70,15 @@ func TestNotDegraded(t *testing.T) {
 			}
 		},
 		"little loss": func(h *harness) { h.loses(0.14, 500) },
-		"short windows": func(h *harness) {
+		"one burst": func(h *harness) {
 			for range 50 {
-				h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, leastWindow-1, 20, acts) })
+				h.loses(1, 1)
+				h.loses(0, 1)
 			}
+		},
+		"few packets": func(h *harness) {
+			h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, 15, 5, acts) })
+			h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, 15, 5, acts) })
 		},
 		"pinned": func(h *harness) {
 			h.switchTo("A1→B1")
@@ -129,7 +131,7 @@ func TestChanceOfTrains(t *testing.T) {
 				h := operationalOn(t, "A1→B1", "A2→B2")
 				h.loses(c.primary, 3)
 				h.train(func(int) bool { return random.Float64() >= c.other })
-				if h.ignore(); h.m.State() == TestingPrimary {
+				if h.ignore(); h.m.Primary() != pairOf("A1→B1") {
 					moves++
 				}
 			}
@@ -150,17 +152,80 @@ func TestRecoveryEndsTrain(t *testing.T) {
 	}
 }
 
-// Suspicion ends a train: then it is another matter.
-func TestSuspicionEndsTrain(t *testing.T) {
+// A train waits while the primary is in doubt, and goes on when the doubt proved false,
+// as often as that may happen.
+func TestTrainOutlivesFalseAlarms(t *testing.T) {
 	h := operationalOn(t, "A1→B1", "A2→B2")
 	h.loses(0.3, 3)
-	h.ignore().after(time.Second).demand().hint("A1→B1")
-	if h.ignore(); h.m.trial.pair.IsValid() {
-		t.Error("the train goes on")
+	for alarms := 0; h.m.Primary() == pairOf("A1→B1"); alarms++ {
+		if alarms > trainLength {
+			t.Fatal("the train comes to no end")
+		}
+		h.ignore().answered(h.tests[pairOf("A2→B2")])
+		if h.ignore(); h.m.State() != PrimaryOperational {
+			t.Fatalf("alarm %d: %v", alarms, h.m.State())
+		}
+		h.after(50 * ms).complain()
+		h.expect("primary operational, complaint: testing primary", "Send test A1→B1")
+		h.answered(h.tests[pairOf("A1→B1")])
+		h.ignore().fire() // the next of the train
+		if h.m.trial.sent != alarms+2 && h.m.Primary() == pairOf("A1→B1") {
+			t.Fatalf("alarm %d: %d of the train were sent", alarms, h.m.trial.sent)
+		}
+	}
+	h.ignore().wantState(PrimaryOperational, "A2→B2", "none")
+}
+
+// A primary that fails while another pair is on trial is left for it by the usual way,
+// and that ends the train.
+func TestSwitchEndsTrain(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	h.loses(0.3, 3)
+	h.ignore().after(time.Second).complain()
+	for h.m.Primary() == pairOf("A1→B1") {
+		h.ignore().fire()
+		if p, ok := h.tests[pairOf("A2→B2")]; ok && h.m.State() == TestingPrimary {
+			h.ignore().answered(p)
+		}
+	}
+	h.ignore().wantState(PrimaryOperational, "A2→B2", "none")
+	if h.m.trial.pair.IsValid() || h.m.trial.evidence != 0 {
+		t.Errorf("%+v goes on", h.m.trial)
+	}
+}
+
+// What the primary loses is measured when much is missing, until it is known.
+func TestMissingIsMeasured(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	missing := func() {
+		h.event(func(acts []Action) []Action { return h.m.HandleMissing(h.now, acts) })
+	}
+	lost := func(sent, lost uint64) {
+		h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, sent, lost, acts) })
 	}
 	h.answered(h.last)
-	h.ignore().after(time.Minute)
-	h.wantState(PrimaryOperational, "A1→B1", "none")
+	h.ignore()
+	missing()
+	h.expect("Send test A1→B1")
+	missing() // once more: it is being measured
+	h.fire()
+	h.expect("Send test A1→B1")
+	lost(100, 3)
+	missing()
+	h.expect() // not again so soon
+	h.after(measureRest)
+	missing()
+	h.expect("Send test A1→B1")
+	lost(100, 30)
+	for began := h.now; h.m.trial.measureAt.Sub(began) <= measureFor; { // no word any more
+		h.fire()
+		h.expect("Send test A1→B1")
+	}
+	h.fire()
+	h.expect()
+	if !h.m.trial.measureAt.IsZero() {
+		t.Error("the measurement has no end")
+	}
 }
 
 // A pair that goes while it is on trial.

@@ -67,7 +67,6 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	// Who explores only because the peer does, and knows that its own packets arrive,
 	// need not send them twice; nor could it then tell any longer that they do.
 	x.carries = x.suspects() || cause == PeerPoll && !m.confirmedLately(now) || cause == DeletePair
-	m.trial.stop()
 	if cause.policy() {
 		x.failed = failure{}
 	}

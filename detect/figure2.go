@@ -179,9 +179,10 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 // the primary pair lately have arrived, as became known at that time. sample, if
 // not zero, is a round-trip time.
 func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts []Action) []Action {
+	m.alarms = 0 // whichever pair it was
 	p := m.pairs[m.primary]
 	if p == nil || m.second.IsValid() {
-		return acts // no primary, or no telling which pair it was
+		return acts // no primary, or no telling
 	}
 	if sample > 0 {
 		p.rtt.sample(sample)
@@ -190,7 +191,6 @@ func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts [
 		return acts // it is of packets sent before those that are overdue
 	}
 	p.tested(at, true)
-	m.alarms = 0
 	x := &m.explore
 	switch {
 	case m.state == PrimaryOperational:

@@ -164,7 +164,7 @@ func (m *Machine) Deadline() time.Time {
 	d := earliest(m.lookAt, m.reportAt)
 	switch m.state {
 	case PrimaryOperational:
-		d = earliest(d, earliest(m.trial.at, earliest(m.checkAt, m.watchAt)))
+		d = earliest(d, earliest(earliest(m.trial.at, m.trial.measureAt), earliest(m.checkAt, m.watchAt)))
 	case TestingPrimary:
 		d = earliest(d, m.explore.next())
 		if x := &m.explore; x.cause == PeerPoll && !x.carries && x.doubt {
@@ -235,6 +235,8 @@ func (m *Machine) HandleTimeout(now time.Time, acts []Action) []Action {
 		return m.suspect(now, Timer, acts)
 	case m.state == PrimaryOperational && due(m.trial.at, now):
 		return m.train(now, acts)
+	case m.state == PrimaryOperational && due(m.trial.measureAt, now):
+		return m.measure(now, acts)
 	case m.state == PrimaryOperational && due(m.watchAt, now):
 		return m.look(now, acts)
 	case m.state == TestingPrimary:
@@ -266,6 +268,7 @@ func (m *Machine) use(now time.Time, p locator.Pair, r Reason, acts []Action) []
 	if m.primary.IsValid() {
 		m.left(now, r.Cause)
 		m.pinned = locator.Pair{}
+		m.trial.leave()
 	}
 	m.primarySince, m.cameBack = now, r.Cause.policy()
 	if p.IsValid() {

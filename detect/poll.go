@@ -34,8 +34,9 @@ type sentPoll struct {
 }
 
 type heardPoll struct {
-	id uint64
-	at time.Time
+	id   uint64
+	at   time.Time
+	came uint32
 }
 
 // keep forgets the Polls sent on pairs that are gone.
@@ -91,8 +92,8 @@ func (p *polls) ofTrain(k locator.Pair, t time.Time) (count int) {
 	return count
 }
 
-func (p *polls) hear(now time.Time, id uint64) {
-	p.heard = append(p.heard, heardPoll{id, now})
+func (p *polls) hear(now time.Time, poll Poll) {
+	p.heard = append(p.heard, heardPoll{poll.ID, now, poll.Came})
 	if extra := len(p.heard) - maxHeard; extra > 0 {
 		p.heard = append(p.heard[:0], p.heard[extra:]...)
 	}
@@ -102,7 +103,8 @@ func (p *polls) hear(now time.Time, id uint64) {
 func (p *polls) okList(now time.Time) []Heard {
 	var ok []Heard
 	for i := len(p.heard) - 1; i >= 0 && now.Sub(p.heard[i].at) <= heardFor; i-- {
-		ok = append(ok, Heard{p.heard[i].id, now.Sub(p.heard[i].at)})
+		h := p.heard[i]
+		ok = append(ok, Heard{ID: h.id, Held: now.Sub(h.at), Came: h.came})
 	}
 	return ok
 }
@@ -124,13 +126,16 @@ type Poll struct {
 	// Answer: the peer wants an answer. Move: it looks for a new primary pair.
 	// Wish: its user wants us to send over the reverse of the pair, too.
 	Answer, Move, Wish bool
+	// Came counts the datagrams that have come over the same pair so far. It is only
+	// handed back to the peer, with the OK.
+	Came uint32
 	// OK names the Polls that the peer has lately received, newest first.
 	OK []Heard
 }
 
 // HandlePoll takes in an authenticated Poll that came over the reverse of k.
 func (m *Machine) HandlePoll(now time.Time, k locator.Pair, p Poll, acts []Action) []Action {
-	m.polls.hear(now, p.ID)
+	m.polls.hear(now, p)
 	if at := m.pairs[k]; at != nil {
 		at.inboundAt = now
 	}
@@ -174,7 +179,8 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if s.asks {
 			p.polled(true)
 		}
-		p.pollRTT.sample(now.Sub(s.at) - h.Held)
+		took := now.Sub(s.at) - h.Held
+		p.pollRTT.sample(took)
 		if !p.rtt.known() {
 			p.rtt = p.pollRTT // until upper layers say more
 		}
@@ -184,6 +190,10 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		acts = append(acts, Answered{Pair: s.pair, ID: s.id, Sent: s.at, RTT: now.Sub(s.at) - h.Held})
 		if !m.current(s) {
 			continue // it may have failed since
+		}
+		if m.state == TestingPrimary && took > p.rtt.smoothed {
+			// Upper layers cannot tell: they are not timed while packets go over two pairs.
+			p.rtt.sample(took)
 		}
 		p.watch.answered(s.at, m.timers.Hold/watchPolls)
 		if !s.at.Before(p.testedAt) {

@@ -85,14 +85,18 @@ type Context struct {
 	// prompt is what is behind an exploration that begins now.
 	prompt Prompt
 
-	announce announcement
-	// reportedAt is when the last Report was sent.
-	reportedAt time.Time
-	keepalive  keepalive
-	echoes     []echo
+	announce  announcement
+	keepalive keepalive
+	echoes    []echo
+	// tallies count what goes out over each pair, and samples are the Polls of which
+	// the peer may still say how much had come with them.
+	tallies map[locator.Pair]*tally
+	samples []sample
 	// newestSet says that the datagram being taken in has the peer's newest
 	// LocatorSet.
 	newestSet bool
+	// came is Arrivals' count with that datagram.
+	came uint32
 
 	now  time.Time
 	acts []Action
@@ -100,7 +104,10 @@ type Context struct {
 
 // New returns the Context of a peer, with no session.
 func New(cfg Config, now time.Time) *Context {
-	c := &Context{cfg: cfg, remotes: newRemotes(cfg.Locators), outside: make(map[netip.Addr]netip.AddrPort)}
+	c := &Context{
+		cfg: cfg, remotes: newRemotes(cfg.Locators), outside: make(map[netip.Addr]netip.AddrPort),
+		tallies: make(map[locator.Pair]*tally),
+	}
 	c.machine = detect.New(cfg.Timers, c.random)
 	c.announce.sequence = uint32(now.Unix())
 	return c
@@ -160,7 +167,7 @@ func (c *Context) collect() {
 	c.feedBack()
 	if active {
 		c.keepalive.passed(c.now)
-		c.reportQuality()
+		c.reportLoss()
 		// The loop may have been awake all the time since there was no session.
 		c.perform(c.machine.Connect(c.now, c.last, nil))
 		c.rekeyIfStale()
@@ -238,6 +245,7 @@ func (c *Context) setCandidates() {
 		c.interfaces[x.Pair] = x.Interface
 	}
 	c.perform(c.machine.SetCandidates(c.now, cs, nil))
+	c.keepTallies()
 	c.refreshPath()
 	c.tellReportDelay()
 }
@@ -336,12 +344,20 @@ func (c *Context) setPath() {
 	c.do(SetPath{&Path{Session: s, Hop: p, Second: second, Term: c.term}})
 }
 
-func (c *Context) hop(p locator.Pair) Hop { return Hop{Pair: p, Interface: c.interfaces[p]} }
+func (c *Context) hop(p locator.Pair) Hop {
+	if !p.IsValid() {
+		return Hop{}
+	}
+	return Hop{p, c.interfaces[p], &c.tallyOf(p).sent}
+}
 
 // newTerm begins a term with what the session has come to, and what is known to
 // have arrived before.
 func (c *Context) newTerm() {
 	c.seen = 0
+	for _, s := range c.sessions.all {
+		s.sent = window{} // what a dead pair lost does not count
+	}
 	c.term = &Term{session: c.sessions.current, startedAt: c.now}
 	raise(&c.term.arrivedSent, c.outageSince)
 	if s := c.sessions.current; s != nil {

@@ -10,15 +10,15 @@ import (
 )
 
 // HandleControl takes in the frames of a control datagram that came with session
-// s over the reverse of p. A reason other than DropNone says that frames are
-// malformed; those before were acted on.
-func (c *Context) HandleControl(now time.Time, p locator.Pair, s *Session, frames wire.Frames, acts []Action) ([]Action, Drop) {
+// s over the reverse of p, came being Arrivals' count with it. A reason other than
+// DropNone says that frames are malformed; those before were acted on.
+func (c *Context) HandleControl(now time.Time, p locator.Pair, s *Session, came uint32, frames wire.Frames, acts []Action) ([]Action, Drop) {
 	c.enter(now, acts)
 	if !c.used(s) {
 		return c.leave(), DropUnknownTag
 	}
 	c.from(p, controlOverhead+len(frames))
-	c.newestSet = false
+	c.newestSet, c.came = false, came
 	for f := frames; len(f) > 0; {
 		typ, body, rest, err := f.Next()
 		if err == nil {
@@ -112,7 +112,7 @@ func (c *Context) handleLinkFrame(p locator.Pair, typ wire.FrameType, body []byt
 }
 
 func (c *Context) handlePoll(p locator.Pair, f wire.Poll) {
-	poll := detect.Poll{ID: f.ID, Answer: f.Answer, Move: f.Move, Wish: f.Wish}
+	poll := detect.Poll{ID: f.ID, Answer: f.Answer, Move: f.Move, Wish: f.Wish, Came: c.came}
 	for _, ok := range f.OK.All() {
 		poll.OK = append(poll.OK, detect.Heard{ID: ok.ID, Held: ok.Held})
 	}
@@ -120,6 +120,9 @@ func (c *Context) handlePoll(p locator.Pair, f wire.Poll) {
 		c.prompt = PromptPeer
 	}
 	c.perform(c.machine.HandlePoll(c.now, p, poll, nil))
+	for _, ok := range f.OK.All() {
+		c.measure(ok)
+	}
 }
 
 // handleReport takes in what the peer has received: a confirmation, if it names a
@@ -130,7 +133,7 @@ func (c *Context) handleReport(f wire.Report) {
 		if s.remote != f.Tag {
 			continue
 		}
-		c.measure(s, f)
+		c.missing(s, f)
 		news := f.Largest >= s.confirmed && f.Largest < s.next.Load()
 		inTerm := t != nil && (s == t.session && f.Largest >= t.first || s.adoptedAt.After(t.startedAt))
 		if !news {

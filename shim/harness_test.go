@@ -72,6 +72,7 @@ type host struct {
 	path   *Path
 	ring   Ring
 	got    [][]byte
+	came   Arrivals
 	drops  [NumDrops]int
 	events []Event
 	// sent are the datagrams that left, whatever became of them.
@@ -164,7 +165,7 @@ func (w *world) newHost(name string, id Identity, addrs []netip.Addr, cfg Config
 // restart makes h forget everything, as a daemon that was killed does.
 func (h *host) restart() {
 	h.c = New(h.cfg, h.w.now)
-	h.tags, h.seen, h.path, h.ring = map[wire.Tag]*Session{}, map[arrival]bool{}, nil, Ring{}
+	h.tags, h.seen, h.path, h.ring, h.came = map[wire.Tag]*Session{}, map[arrival]bool{}, nil, Ring{}, Arrivals{}
 	h.perform(h.c.SetLocals(h.w.now, h.locals, nil))
 }
 
@@ -242,33 +243,36 @@ func (h *host) send(pkt []byte) {
 		h.touch()
 		return
 	}
-	buf := make([]byte, Headroom+len(pkt)+Tailroom)
-	copy(buf[Headroom:], pkt)
 	p := h.path
-	p.Term.Sent(h.since(), &h.c.Marks, p.Session, buf[Headroom:Headroom+len(pkt)])
-	d, ok := p.Session.SealPacket(buf, Headroom, Headroom+len(pkt), false)
-	if !ok {
+	p.Term.Sent(h.since(), &h.c.Marks, p.Session, pkt)
+	if !h.seal(p.Session, p.Hop, pkt) {
 		h.drops[DropNoSession]++
 		h.touch()
 		return
 	}
 	h.ring.Push(h.since(), inner.Packet{Buf: pkt}, false)
-	h.transmit(p.Pair, d)
 	if p.Second.Pair.IsValid() {
-		h.transmit(p.Second.Pair, d)
+		h.seal(p.Session, p.Second, pkt)
 	}
 	h.touch()
+}
+
+// seal sends pkt over a pair.
+func (h *host) seal(s *Session, hop Hop, pkt []byte) bool {
+	buf := make([]byte, Headroom+len(pkt)+Tailroom)
+	copy(buf[Headroom:], pkt)
+	d, ok := s.SealPacket(buf, Headroom, Headroom+len(pkt), false)
+	if ok {
+		hop.Sent(1)
+		h.transmit(hop.Pair, d)
+	}
+	return ok
 }
 
 // resend sends what was lately sent once more.
 func (h *host) resend(a Resend) {
 	h.ring.Unconfirmed(a, h.since(), func(_ time.Duration, p inner.Packet) {
-		pkt := p.Buf
-		buf := make([]byte, Headroom+len(pkt)+Tailroom)
-		copy(buf[Headroom:], pkt)
-		if d, ok := a.Session.SealPacket(buf, Headroom, Headroom+len(pkt), false); ok {
-			h.transmit(a.Hop.Pair, d)
-		}
+		h.seal(a.Session, a.Hop, p.Buf)
 	})
 	h.ring.Sent()
 }
@@ -335,8 +339,9 @@ func (h *host) receiveTransport(p locator.Pair, s *Session, datagram []byte) Dro
 	if d != DropNone {
 		return d
 	}
+	came := h.came.Came(h.since(), p)
 	if o.Kind == wire.KindControl {
-		acts, d := h.c.HandleControl(h.w.now, p, s, buf[o.From:o.To], nil)
+		acts, d := h.c.HandleControl(h.w.now, p, s, came, buf[o.From:o.To], nil)
 		h.perform(acts)
 		return d
 	}

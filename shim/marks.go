@@ -23,7 +23,12 @@ type Path struct {
 type Hop struct {
 	Pair      locator.Pair
 	Interface uint32
+	sent      *atomic.Uint64
 }
+
+// Sent counts n datagrams that go out over the hop. Whoever sends has to, for all of a
+// super-packet at once, so that it is known what the pair loses.
+func (h Hop) Sent(n int) { h.sent.Add(uint64(n)) }
 
 // Marks are what the packet path leaves for the loop about a peer, whatever the
 // pair. All times are since the context's base; zero is none.

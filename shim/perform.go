@@ -83,11 +83,11 @@ func (c *Context) duplicate(p locator.Pair) {
 	c.second, c.untrusted = locator.Pair{}, locator.Pair{}
 	switch {
 	case !p.IsValid():
+		if c.term != nil {
+			raise(&c.term.twiceUntil, c.since(c.now))
+		}
 	case c.remotes.trusted(p.Remote):
 		c.second = p
-		for _, s := range c.sessions.all {
-			s.losses = lossWindow{} // packets go over two pairs
-		}
 		c.secondSince = c.since(c.now)
 		c.resend(p, resendFirst)
 	default:
@@ -173,13 +173,14 @@ func (c *Context) sendPoll(a detect.SendPoll) {
 	}
 	// What is gone first, so that the answer does not go there.
 	frames := wirePoll(a).AppendTo(c.announce.appendIfDue(c, nil))
+	c.mark(a.Pair, a.ID)
 	c.sendFrames(a.Pair, s, c.addresses(a.Pair).AppendTo(frames))
 }
 
 func wirePoll(a detect.SendPoll) wire.Poll {
 	p := wire.Poll{ID: a.ID, Answer: a.Answer, Move: a.Move, Wish: a.Wish}
 	for _, h := range a.OK {
-		if p.OK.Add(wire.OK{ID: h.ID, Held: h.Held}) != nil {
+		if p.OK.Add(wire.OK{ID: h.ID, Held: h.Held, Came: h.Came}) != nil {
 			break // the list is full; the newest are in it
 		}
 	}
@@ -189,7 +190,6 @@ func wirePoll(a detect.SendPoll) wire.Poll {
 // sendReport tells the peer what came in each session.
 func (c *Context) sendReport(p locator.Pair) {
 	now := c.since(c.now)
-	c.reportedAt = c.now
 	var frames []byte
 	for _, s := range c.sessions.all {
 		if r, ok := s.report(now); ok && r.Received != s.reported {
@@ -210,6 +210,7 @@ func (c *Context) sendFrames(p locator.Pair, s *Session, frames []byte) {
 		return
 	}
 	if b, ok := s.SealControl(frames); ok {
+		c.tallyOf(p).sent.Add(1)
 		c.send(p, b)
 	}
 }

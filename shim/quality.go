@@ -1,57 +1,140 @@
 package shim
 
 import (
+	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/wire"
 )
 
-// How much a pair loses is told by packet numbers: who receives much reports now and
-// then how many packets came, even if nothing else asks for a Report, and who sent
-// them compares that with how many it numbered. Numbers run over all pairs, so a window
-// counts only if no other pair was used in it.
+// How much a pair loses is told by Polls: each end counts what it sends over a pair, and
+// what comes over it, and the OK for a Poll says how much had come with it. Between
+// two Polls that were answered, the one count shows what was lost of the other, whatever
+// goes over other pairs, and however a NAT shows them.
+//
+// Polls are sent for that only if much is missing: the packet numbers, which run over
+// all pairs, tell the receiver so, and it says so in a Report. Where little is lost, nothing
+// is said.
 
 const (
-	// qualityEvery is the time between two such Reports: with both ends sending, one
-	// a second.
-	qualityEvery = 2 * time.Second
-	// qualityLeast is how many packets a window has, at least.
-	qualityLeast = 100
+	// windowLeast and windowFor are how many packets, and what time, a window of the
+	// packet numbers has at least.
+	windowLeast = 50
+	windowFor   = time.Second
+	// missingShare is the share of them that is worth a look at the pair.
+	missingShare = 0.08
+	// lossLeast and lossFor are the same for what is lost on a pair.
+	lossLeast = 25
+	lossFor   = 500 * time.Millisecond
+	// maxSamples is how many Polls may be unanswered before the oldest is forgotten.
+	maxSamples = 64
 )
 
-// reportQuality sends a Report if much has come and none was sent for some time. A
-// metered pair is spared.
-func (c *Context) reportQuality() {
+// A window of packet numbers.
+type window struct {
+	largest, received uint64
+	at                time.Time
+}
+
+// misses reports whether much is missing since the window began. It begins a new one when
+// it is long enough to tell.
+func (w *window) misses(now time.Time, largest, received uint64) bool {
+	sent, came := largest-w.largest, received-w.received
+	if !w.at.IsZero() && (sent < windowLeast || now.Sub(w.at) < windowFor) {
+		return false
+	}
+	first := w.at.IsZero()
+	*w = window{largest, received, now}
+	return !first && float64(sent-min(came, sent)) >= missingShare*float64(sent)
+}
+
+// reportLoss sends a Report if much of what the peer sends is missing. A metered pair is
+// spared.
+func (c *Context) reportLoss() {
 	s, p := c.sessions.current, c.machine.Primary()
-	if !s.usable(c.now) || !p.IsValid() || c.now.Sub(c.reportedAt) < qualityEvery || c.metered(p) {
+	if !s.usable(c.now) || !p.IsValid() || c.metered(p) {
 		return
 	}
-	if s.received.Load()-s.reported >= qualityLeast {
+	if s.came.misses(c.now, s.largest.Load(), s.received.Load()) {
 		c.sendReport(p)
 	}
 }
 
-// A lossWindow is what was last reported of a session, and in which term.
-type lossWindow struct {
-	largest, received uint64
-	term              *Term
-	at                time.Time
+// missing takes in a Report of s: if much is missing, the primary pair may be to blame.
+func (c *Context) missing(s *Session, f wire.Report) {
+	if s.sent.misses(c.now, f.Largest, f.Received) {
+		c.perform(c.machine.HandleMissing(c.now, nil))
+	}
 }
 
-// measure takes in a Report of s and tells the machine what was lost since the one
-// before, if it was all sent over the primary pair.
-func (c *Context) measure(s *Session, f wire.Report) {
-	w := s.losses
-	if w.term != nil && c.term == w.term && (f.Largest-w.largest < qualityLeast || c.now.Sub(w.at) < qualityEvery) {
-		return // wait for more
+// A tally is what goes out over a pair.
+type tally struct {
+	pair locator.Pair
+	// sent counts datagrams. The packet path adds to it, too.
+	sent atomic.Uint64
+	// from is where the window begins of which the losses are counted, zero if there
+	// was no answer yet.
+	from sample
+}
+
+// A sample is a Poll, and how many datagrams had been sent over its pair and, as the
+// peer says, come.
+type sample struct {
+	id    uint64
+	tally *tally
+	at    time.Time
+	sent  uint64
+	came  uint32
+}
+
+// tallyOf returns the tally of a pair.
+func (c *Context) tallyOf(p locator.Pair) *tally {
+	t := c.tallies[p]
+	if t == nil {
+		t = &tally{pair: p}
+		c.tallies[p] = t
 	}
-	s.losses = lossWindow{f.Largest, f.Received, c.term, c.now}
-	if c.term == nil || c.second.IsValid() {
-		s.losses.term = nil
+	return t
+}
+
+// keepTallies forgets those of pairs that are gone.
+func (c *Context) keepTallies() {
+	for p := range c.tallies {
+		if _, ok := c.interfaces[p]; !ok && p != c.machine.Primary() {
+			delete(c.tallies, p)
+		}
 	}
-	if w.term == nil || w.term != s.losses.term {
+}
+
+// mark notes how much had been sent before the Poll named id.
+func (c *Context) mark(p locator.Pair, id uint64) {
+	if len(c.samples) >= maxSamples {
+		c.samples = slices.Delete(c.samples, 0, 1)
+	}
+	t := c.tallyOf(p)
+	c.samples = append(c.samples, sample{id: id, tally: t, at: c.now, sent: t.sent.Load()})
+}
+
+// measure takes in with how many datagrams a Poll came. When enough was sent since another
+// one came, the machine is told what was lost on its primary pair.
+func (c *Context) measure(ok wire.OK) {
+	i := slices.IndexFunc(c.samples, func(x sample) bool { return x.id == ok.ID })
+	if i < 0 {
 		return
 	}
-	sent, came := f.Largest-w.largest, f.Received-w.received
-	c.perform(c.machine.HandleLoss(c.now, sent, sent-min(came, sent), nil))
+	x := c.samples[i]
+	x.came = ok.Came
+	c.samples = slices.Delete(c.samples, i, i+1)
+	t, from := x.tally, x.tally.from
+	if from.tally != nil && x.sent < from.sent+lossLeast || x.at.Sub(from.at) < lossFor {
+		return // wait for more, or a late answer
+	}
+	t.from = x
+	sent, came := x.sent-from.sent, uint64(x.came-from.came)
+	if from.tally == nil || came > sent || t.pair != c.machine.Primary() {
+		return // the peer has begun to count anew, if it is not the first
+	}
+	c.perform(c.machine.HandleLoss(c.now, sent, sent-came, nil))
 }

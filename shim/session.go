@@ -74,9 +74,9 @@ type Session struct {
 	// reported is the count that our last Report told; confirmed is the largest
 	// packet number, plus one, that the peer has reported.
 	reported, confirmed uint64
-	// losses is what the peer has reported at the start of the window of which the
-	// losses are counted.
-	losses lossWindow
+	// sent and came are the windows of packet numbers as the peer's Reports and we see
+	// them.
+	sent, came window
 }
 
 // Tag returns the tag with which the peer's packets of this session come.

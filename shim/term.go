@@ -25,6 +25,9 @@ type Term struct {
 	// sample is the longest round-trip time measured, zero once it was taken.
 	sample atomic.Int64
 	flows  atomic.Pointer[flows]
+	// twiceUntil is until when packets went over another pair as well: what was sent
+	// before is not timed (RFC 6298 §3).
+	twiceUntil atomic.Int64
 	// mark is for how long packets are marked, from the first one on that can be; zero:
 	// not at all. markUntil is until when, zero before that.
 	mark      time.Duration
@@ -100,6 +103,9 @@ func (t *Term) Received(now time.Duration, m *Marks, pkt []byte) {
 	}
 	if f := t.flows.Load(); f != nil {
 		if p, ok := f.acked(now, s); ok {
+			if now-p.sample <= time.Duration(t.twiceUntil.Load()) {
+				p.sample = 0
+			}
 			t.confirm(now, p.sent, p.sample)
 		}
 	}

@@ -50,7 +50,7 @@
 //	2  LocatorSet  sequence 4, count 1,
 //	               each: family 1, flags 1, preference 1, link 1, port 2, address 4 or 16
 //	3  LocatorAck  sequence 4
-//	4  Poll        id 8, flags 1, count 1, each: id 8, held 4
+//	4  Poll        id 8, flags 1, count 1, each: id 8, held 4, came 4
 //	5  Report      tag 4, largest 8, held 4, received 8
 //	6  Close       reason 1
 //	7  Addresses   family 1, source: port 2, address 4 or 16, destination: likewise

@@ -112,16 +112,18 @@ var frames = []struct {
 	}},
 	{"poll", wire.FramePoll, wire.Poll{
 		ID: 5, Move: true, Wish: true,
-		OK: okList(wire.OK{ID: 4, Held: 258 * time.Microsecond}, wire.OK{ID: 1 << 63}),
+		OK: okList(wire.OK{ID: 4, Held: 258 * time.Microsecond, Came: 0x0a0b0c0d}, wire.OK{ID: 1 << 63}),
 	}, []byte{
-		4, 0, 34, // type, length
+		4, 0, 42, // type, length
 		0, 0, 0, 0, 0, 0, 0, 5, // id
 		6,                      // flags: move, wish
 		2,                      // count
 		0, 0, 0, 0, 0, 0, 0, 4, // id
 		0, 0, 1, 2, // held, µs
+		10, 11, 12, 13, // came
 		0x80, 0, 0, 0, 0, 0, 0, 0, // id
 		0, 0, 0, 0, // held, µs
+		0, 0, 0, 0, // came
 	}},
 	{"report", wire.FrameReport, wire.Report{
 		Tag: 7, Largest: 0x0102030405060708, Held: 3 * time.Microsecond, Received: 9,
@@ -222,8 +224,8 @@ func TestFrameErrors(t *testing.T) {
 		text string
 	}{
 		{"poll cut in its list", wire.FramePoll, slices.Concat(make([]byte, 9), []byte{1, 0, 0}), wire.ErrTruncated,
-			"wire: poll truncated: 12 of 22 bytes"},
-		{"poll with too many OKs", wire.FramePoll, slices.Concat(make([]byte, 9), []byte{9}, make([]byte, 9*12)), wire.ErrTooLong,
+			"wire: poll truncated: 12 of 26 bytes"},
+		{"poll with too many OKs", wire.FramePoll, slices.Concat(make([]byte, 9), []byte{9}, make([]byte, 9*16)), wire.ErrTooLong,
 			"wire: poll too long: at most 8 OKs"},
 		{"params without tag", wire.FrameParams, make([]byte, 21), wire.ErrTag, "wire: params: bad tag 0x0"},
 		{"params with wide tag", wire.FrameParams, append([]byte{1, 0, 0, 0}, make([]byte, 17)...), wire.ErrTag,

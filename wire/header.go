@@ -7,7 +7,7 @@ import (
 
 const (
 	// Version is the version of the format that this package speaks.
-	Version = 1
+	Version = 2
 	// HeaderLen is the length of the header of every datagram.
 	HeaderLen = 8
 	// MaxTag is the largest tag: 24 bits.

@@ -17,14 +17,14 @@ var headers = []struct {
 	b    []byte
 }{
 	{"open 1", wire.Header{Type: wire.Open1, Tag: 0x010203}, []byte{
-		0x11,             // type 1, version 1
+		0x12,             // type 1, version 2
 		0x01, 0x02, 0x03, // tag
 		0, 0, 0, 0, // zero
 	}},
-	{"open 2", wire.Header{Type: wire.Open2, Tag: 1}, []byte{0x21, 0, 0, 1, 0, 0, 0, 0}},
-	{"retry", wire.Header{Type: wire.Retry, Tag: wire.MaxTag}, []byte{0x31, 0xff, 0xff, 0xff, 0, 0, 0, 0}},
+	{"open 2", wire.Header{Type: wire.Open2, Tag: 1}, []byte{0x22, 0, 0, 1, 0, 0, 0, 0}},
+	{"retry", wire.Header{Type: wire.Retry, Tag: wire.MaxTag}, []byte{0x32, 0xff, 0xff, 0xff, 0, 0, 0, 0}},
 	{"transport", wire.Header{Type: wire.Transport, Tag: 0xabcdef, Number: 0x12345678}, []byte{
-		0x41,             // type 4, version 1
+		0x42,             // type 4, version 2
 		0xab, 0xcd, 0xef, // tag
 		0x12, 0x34, 0x56, 0x78, // packet number, low 32 bits
 	}},
@@ -59,11 +59,11 @@ func TestHeaderBytes(t *testing.T) {
 
 func TestHeaderNumberOnlyInTransport(t *testing.T) {
 	h := wire.Header{Type: wire.Open1, Tag: 5, Number: 7}
-	want := []byte{0x11, 0, 0, 5, 0, 0, 0, 0}
+	want := []byte{0x12, 0, 0, 5, 0, 0, 0, 0}
 	if got := h.AppendTo(nil); !bytes.Equal(got, want) {
 		t.Errorf("AppendTo: % x, want % x", got, want)
 	}
-	got, err := wire.ParseHeader([]byte{0x11, 0, 0, 5, 0, 0, 0, 7})
+	got, err := wire.ParseHeader([]byte{0x12, 0, 0, 5, 0, 0, 0, 7})
 	if want := (wire.Header{Type: wire.Open1, Tag: 5}); err != nil || got != want {
 		t.Errorf("ParseHeader: %+v, %v", got, err)
 	}
@@ -71,7 +71,7 @@ func TestHeaderNumberOnlyInTransport(t *testing.T) {
 
 func TestHeaderTagOverflowLeavesTypeAlone(t *testing.T) {
 	got := wire.Header{Type: wire.Open2, Tag: math.MaxUint32}.AppendTo(nil)
-	if want := []byte{0x21, 0xff, 0xff, 0xff, 0, 0, 0, 0}; !bytes.Equal(got, want) {
+	if want := []byte{0x22, 0xff, 0xff, 0xff, 0, 0, 0, 0}; !bytes.Equal(got, want) {
 		t.Errorf("% x, want % x", got, want)
 	}
 }
@@ -87,9 +87,9 @@ func TestHeaderErrors(t *testing.T) {
 		{"short", make([]byte, 7), wire.ErrTruncated, "wire: header truncated: 7 of 8 bytes"},
 		{"version 0", []byte{0x40, 0, 0, 1, 0, 0, 0, 0}, wire.ErrVersion, "wire: wrong version 0"},
 		{"version 15", []byte{0x4f, 0, 0, 1, 0, 0, 0, 0}, wire.ErrVersion, "wire: wrong version 15"},
-		{"type 0", []byte{0x01, 0, 0, 1, 0, 0, 0, 0}, wire.ErrType, "wire: wrong type 0"},
-		{"type 5", []byte{0x51, 0, 0, 1, 0, 0, 0, 0}, wire.ErrType, "wire: wrong type 5"},
-		{"tag 0", []byte{0x41, 0, 0, 0, 0, 0, 0, 1}, wire.ErrTag, "wire: header: bad tag 0"},
+		{"type 0", []byte{0x02, 0, 0, 1, 0, 0, 0, 0}, wire.ErrType, "wire: wrong type 0"},
+		{"type 5", []byte{0x52, 0, 0, 1, 0, 0, 0, 0}, wire.ErrType, "wire: wrong type 5"},
+		{"tag 0", []byte{0x42, 0, 0, 0, 0, 0, 0, 1}, wire.ErrTag, "wire: header: bad tag 0"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestHeaderErrors(t *testing.T) {
 
 func TestHeaderDoesNotAllocate(t *testing.T) {
 	good := wire.Header{Type: wire.Transport, Tag: 3, Number: 4}.AppendTo(nil)
-	bad := [][]byte{good[:3], {0x4f, 0, 0, 1, 0, 0, 0, 0}, {0xf1, 0, 0, 1, 0, 0, 0, 0}, make([]byte, 8)}
+	bad := [][]byte{good[:3], {0x4f, 0, 0, 1, 0, 0, 0, 0}, {0xf2, 0, 0, 1, 0, 0, 0, 0}, make([]byte, 8)}
 	buf := make([]byte, 0, 64)
 	var h wire.Header
 	var err error

@@ -42,13 +42,13 @@ func TestOpenBytes(t *testing.T) {
 		want []byte
 	}{
 		{minOpen1, slices.Concat(
-			[]byte{0x11, 1, 2, 3, 0, 0, 0, 0}, // header
+			[]byte{0x12, 1, 2, 3, 0, 0, 0, 0}, // header
 			count(1, 32+48+16),                // e, s and its tag, tag of the payload
 			count(0xa0, 16),                   // mac1
 			count(0xb0, 16),                   // mac2
 		)},
 		{minOpen2, slices.Concat(
-			[]byte{0x21, 4, 5, 6, 0, 0, 0, 0}, // header
+			[]byte{0x22, 4, 5, 6, 0, 0, 0, 0}, // header
 			count(1, 32+16),                   // e, tag of the payload
 			count(0xa0, 16),                   // mac1
 			count(0xb0, 16),                   // mac2
@@ -150,7 +150,7 @@ func TestOpenPadding(t *testing.T) {
 
 func TestRetryBytes(t *testing.T) {
 	want := slices.Concat(
-		[]byte{0x31, 7, 8, 9, 0, 0, 0, 0}, // header
+		[]byte{0x32, 7, 8, 9, 0, 0, 0, 0}, // header
 		count(0x40, 24),                   // nonce
 		count(0x80, 32),                   // sealed cookie
 	)

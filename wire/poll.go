@@ -11,7 +11,7 @@ const MaxOK = 8
 
 const (
 	pollLen    = 8 + 1 + 1 // without OK list
-	okLen      = 8 + 4
+	okLen      = 8 + 4 + 4
 	flagAnswer = 1 << 0 // in a Poll's flags
 	flagMove   = 1 << 1 // likewise
 	flagWish   = 1 << 2 // likewise
@@ -24,6 +24,9 @@ type OK struct {
 	// Held is how long ago it came; whoever sent it takes this off the round
 	// trip.
 	Held time.Duration
+	// Came counts the datagrams that have come over the same pair until then, from
+	// any number on and modulo 2^32: two OKs tell how many came in between.
+	Came uint32
 }
 
 // An OKList holds up to MaxOK OKs, by value. The zero OKList is empty.
@@ -79,8 +82,9 @@ func ParsePoll(b []byte) (Poll, error) {
 	for i := range count {
 		ok := b[pollLen+i*okLen:]
 		err := p.OK.Add(OK{
-			ID:   binary.BigEndian.Uint64(ok), // id (64)
-			Held: parseMicros(ok[8:]),         // held (32)
+			ID:   binary.BigEndian.Uint64(ok),      // id (64)
+			Held: parseMicros(ok[8:]),              // held (32)
+			Came: binary.BigEndian.Uint32(ok[12:]), // came (32)
 		})
 		if err != nil {
 			return Poll{}, err
@@ -107,6 +111,7 @@ func (p Poll) AppendTo(b []byte) []byte {
 	for _, ok := range p.OK.All() {
 		b = binary.BigEndian.AppendUint64(b, ok.ID)
 		b = appendMicros(b, ok.Held)
+		b = binary.BigEndian.AppendUint32(b, ok.Came)
 	}
 	return b
 }

@@ -34,6 +34,7 @@ type end struct {
 	ring     shim.Ring
 	tags     map[wire.Tag]*shim.Session
 	seen     map[arrival]bool
+	came     shim.Arrivals
 
 	tcp  tcp
 	busy busy
@@ -158,22 +159,23 @@ func (e *end) send(fill func(b []byte) int) {
 		return
 	}
 	p.Term.Sent(e.world.now, &e.c.Marks, p.Session, pkt)
-	e.seal(f, p.Session, until)
 	if p.Second.Pair.IsValid() {
 		g := e.world.queue.take()
-		g.put(f.datagram())
-		e.transmit(g, p.Second.Pair, true)
+		copy(g.buf[from:], pkt)
+		e.seal(g, p.Session, p.Second, until)
 	}
-	e.transmit(f, p.Pair, true)
+	e.seal(f, p.Session, p.Hop, until)
 	e.touch()
 }
 
-// seal makes the packet at the headroom of f a datagram.
-func (e *end) seal(f *flight, s *shim.Session, until int) {
+// seal makes the packet at the headroom of f a datagram, and sends it.
+func (e *end) seal(f *flight, s *shim.Session, hop shim.Hop, until int) {
 	d, _ := s.SealPacket(f.buf[:], shim.Headroom, until, false) // keys last longer than any run
 	// The datagram ends with the tag that follows the packet.
 	f.until = until + wire.AuthLen
 	f.from = f.until - len(d)
+	hop.Sent(1)
+	e.transmit(f, hop.Pair, true)
 }
 
 // resend sends again what was lately sent. The real node spaces the packets; here
@@ -181,8 +183,7 @@ func (e *end) seal(f *flight, s *shim.Session, until int) {
 func (e *end) resend(a shim.Resend) {
 	e.ring.Unconfirmed(a, e.world.now, func(_ time.Duration, p inner.Packet) {
 		f := e.world.queue.take()
-		e.seal(f, a.Session, shim.Headroom+copy(f.buf[shim.Headroom:], p.Buf))
-		e.transmit(f, a.Hop.Pair, true)
+		e.seal(f, a.Session, a.Hop, shim.Headroom+copy(f.buf[shim.Headroom:], p.Buf))
 	})
 	e.ring.Sent()
 }
@@ -232,8 +233,9 @@ func (e *end) receiveTransport(f *flight, p locator.Pair, s *shim.Session) {
 	if drop != shim.DropNone {
 		return
 	}
+	came := e.came.Came(e.world.now, p)
 	if o.Kind == wire.KindControl {
-		acts, _ := e.c.HandleControl(e.world.time(), p, s, f.buf[o.From:o.To], e.acts[:0])
+		acts, _ := e.c.HandleControl(e.world.time(), p, s, came, f.buf[o.From:o.To], e.acts[:0])
 		e.perform(acts)
 		return
 	}

@@ -18,7 +18,8 @@ const degradation = time.Minute
 // other one nothing: A moves there, and says that it is for this reason.
 func TestDegradedPrimaryIsLeft(t *testing.T) {
 	t.Parallel() // nearly all of it is waiting
-	p := startDegradable(t)
+	p := startDegradable(t, detect.Gentle) // so that loss does not look like a dead path
+	startDatagrams(t, p.pairOfNodes)
 	uplink, _ := p.primary(t)
 	events, done := p.a.Subscribe()
 	defer done()
@@ -37,11 +38,40 @@ func TestDegradedPrimaryIsLeft(t *testing.T) {
 	p.stream.moves(t, 1<<20, patience)
 }
 
+// TestDegradedPrimaryIsLeftByBoth has A's primary uplink lose much both ways, while a
+// connection alarms the nodes all the time: either end leaves it, for its own direction.
+func TestDegradedPrimaryIsLeftByBoth(t *testing.T) {
+	t.Parallel()
+	p := startDegradable(t, detect.Balanced)
+	uplink, _ := p.primary(t)
+	began := time.Now()
+	set := p.lab.Uplinks[uplink].Impairment(lab.AtoB)
+	set.Loss = 0.3
+	must(t, p.lab.Uplinks[uplink].SetBoth(set))
+	eventually(t, degradation, "move of both to the other uplink", func() bool {
+		s, _ := p.b.Status()
+		now, ok := p.primary(t)
+		if !ok || now == uplink || s.Peers[0].Primary == nil {
+			return false
+		}
+		to, ok := p.lab.UplinkOf(netip.MustParseAddrPort(s.Peers[0].Primary.Remote).Addr())
+		return ok && to != uplink
+	})
+	t.Logf("left after %v", time.Since(began))
+	p.stream.moves(t, 1<<20, patience)
+	for _, n := range []*node.Node{p.a, p.b} {
+		if s, _ := n.Status(); s.Peers[0].Counters.Outages > 0 {
+			t.Errorf("%d outages", s.Peers[0].Counters.Outages)
+		}
+	}
+}
+
 // TestDegradedPrimaryStays has both uplinks lose as much: the other pairs are tried and
 // found to be no better.
 func TestDegradedPrimaryStays(t *testing.T) {
 	t.Parallel()
-	p := startDegradable(t)
+	p := startDegradable(t, detect.Gentle)
+	startDatagrams(t, p.pairOfNodes)
 	uplink, _ := p.primary(t)
 	events, done := p.a.Subscribe()
 	defer done()
@@ -58,15 +88,14 @@ func TestDegradedPrimaryStays(t *testing.T) {
 // even tried.
 func TestLittleLossIsTolerated(t *testing.T) {
 	t.Parallel()
-	p := startDegradable(t)
+	p := startDegradable(t, detect.Gentle)
+	startDatagrams(t, p.pairOfNodes)
 	uplink, _ := p.primary(t)
 	events, done := p.a.Subscribe()
 	defer done()
-	p.lose(t, uplink, 0.03, 0)
-	// The first window may have begun before; two lossy ones would begin a trial.
-	for range 3 {
-		p.awaitMeasurement(t)
-	}
+	p.lose(t, uplink, 0.08, 0)
+	p.awaitMeasurement(t)
+	p.awaitMeasurement(t)
 	wantNoSwitch(t, events)
 	primary, others := p.losses()
 	t.Logf("the primary loses %.3f", primary.Loss)
@@ -75,21 +104,23 @@ func TestLittleLossIsTolerated(t *testing.T) {
 	}
 }
 
-// A degradable is two nodes whose traffic does not end when packets are lost.
+// A degradable is two nodes with a connection that packets are to be lost of.
 type degradable struct {
 	*pairOfNodes
 	stream *stream
 }
 
-// startDegradable starts two nodes and traffic from A to B. Timers are gentle, so that
-// loss does not look like a dead path.
-func startDegradable(t *testing.T) *degradable {
+// startDegradable starts two nodes and a connection from A to B.
+func startDegradable(t *testing.T, timers detect.Timers) *degradable {
 	t.Helper()
-	p := &degradable{pairOfNodes: startNodes(t, lab.Config{RTT: 10 * time.Millisecond, Rate: 20e6}, detect.Gentle)}
-	startDatagrams(t, p.pairOfNodes)
+	p := &degradable{pairOfNodes: startNodes(t, lab.Config{RTT: 10 * time.Millisecond, Rate: 20e6}, timers)}
 	p.stream = startStream(t, p.pairOfNodes)
 	t.Cleanup(func() {
-		p.lose(t, 0, 0, 0)
+		for _, l := range p.lab.Uplinks {
+			set := l.Impairment(lab.AtoB)
+			set.Loss = 0
+			must(t, l.SetBoth(set))
+		}
 		p.stream.moves(t, 1, degradation) // TCP may have come to wait for long
 		p.stream.finish(t)
 	})

@@ -25,6 +25,8 @@ type datagram struct {
 	target *target
 	frames []byte
 	size   int
+	// came is the peer's count of arrivals with the frames.
+	came uint32
 	// quoted is the header of a datagram of ours that was not delivered.
 	quoted *wire.Header
 }
@@ -128,11 +130,12 @@ func (o *opener) transport(now time.Duration, buf []byte, from, to int, tag wire
 		o.gluer.Undo()
 		return d
 	}
+	came := t.peer.arrivals.Came(now, pair)
 	if wire.Kind(payload[0]>>4) == wire.KindControl {
 		frames := bytes.Clone(payload[1:])
 		o.gluer.Undo()
 		t.peer.counters.inControl.Add(1)
-		return o.node.post(datagram{pair: pair, target: t, frames: frames})
+		return o.node.post(datagram{pair: pair, target: t, frames: frames, came: came})
 	}
 	o.tell(t, pair, to-from)
 	if o.gluer.Join(t.session, payload, class) {

@@ -122,7 +122,7 @@ func (l *looper) datagram(d datagram) {
 		l.acts = d.target.peer.context.HandleUsed(now, d.target.session, l.acts[:0])
 		l.perform(d.target.peer)
 	default:
-		l.acts, drop = d.target.peer.context.HandleControl(now, d.pair, d.target.session, d.frames, l.acts[:0])
+		l.acts, drop = d.target.peer.context.HandleControl(now, d.pair, d.target.session, d.came, d.frames, l.acts[:0])
 		l.perform(d.target.peer)
 	}
 	if drop != shim.DropNone {

@@ -118,6 +118,7 @@ func (o *sealer) sealOver(q *peer, s *shim.Session, hop shim.Hop, buf []byte, p 
 	m := underlay.Message{
 		Local: hop.Pair.Local, Interface: hop.Interface, Remote: hop.Pair.Remote, TrafficClass: inner.OuterClass(p.Buf),
 	}
+	hop.Sent(p.Segments())
 	if p.Segment > 0 {
 		o.sealSuper(q, s, m, p)
 		return

@@ -27,6 +27,9 @@ type peer struct {
 	ringMu sync.Mutex
 	ring   shim.Ring
 
+	// arrivals are guarded by Node.inbound.
+	arrivals shim.Arrivals
+
 	counters counters
 
 	// Owned by the loop.
