@@ -20,16 +20,17 @@ import (
 const (
 	// lostWeight and cameWeight say how much more likely it is that a packet is lost, or
 	// is not, on a path that loses 30 % than on one that loses 5 %: ln(0.30/0.05) and
-	// -ln(0.70/0.95). They balance where 15 % is lost.
+	// -ln(0.70/0.95). They balance where evidentShare is lost.
 	lostWeight, cameWeight = 1.8, 0.3
+	evidentShare           = cameWeight / (lostWeight + cameWeight)
 	// enough is the sum of these, zero at least (Page's test), at which the primary is
 	// degraded. On a path that loses 5 % that happens by chance once in some e^18
 	// packets. A window adds at most mostOfWindow, as a burst may fill it.
 	enough, mostOfWindow = 18, enough / 2
 	// measureEvery is the time between two Polls that measure the losses of the primary,
 	// measureFor that after which they end without an answer, and measureRest for how
-	// long it is left alone when it loses little.
-	measureEvery = 500 * time.Millisecond
+	// long little loss is not measured again.
+	measureEvery = 250 * time.Millisecond
 	measureFor   = 5 * time.Second
 	measureRest  = 10 * time.Second
 	// timesBetter is how many times more than another pair the primary must lose.
@@ -73,17 +74,17 @@ func (t *trial) stop() { t.pair, t.at = locator.Pair{}, time.Time{} }
 
 // rest ends a trial, and puts off the next one.
 func (t *trial) rest(now time.Time) {
-	*t = trial{wait: t.wait, notBefore: now.Add(t.wait), restUntil: now.Add(t.wait)}
+	*t = trial{wait: t.wait, notBefore: now.Add(t.wait)}
 }
 
 // leave forgets what was known of a primary that is no more.
 func (t *trial) leave() { *t = trial{wait: t.wait, notBefore: t.notBefore} }
 
-// HandleMissing takes in that much of what was sent lately, on whatever pair, has not
-// arrived: what the primary loses is to be measured.
-func (m *Machine) HandleMissing(now time.Time, acts []Action) []Action {
+// HandleMissing takes in that such a share of what was sent lately, on whatever pair, has
+// not arrived: what the primary loses is to be measured.
+func (m *Machine) HandleMissing(now time.Time, share float64, acts []Action) []Action {
 	t := &m.trial
-	if m.state != PrimaryOperational || now.Before(t.restUntil) {
+	if m.state != PrimaryOperational || now.Before(t.notBefore) || share < evidentShare && now.Before(t.restUntil) {
 		return acts
 	}
 	t.measureUntil = now.Add(measureFor)

@@ -197,24 +197,27 @@ func TestSwitchEndsTrain(t *testing.T) {
 // What the primary loses is measured when much is missing, until it is known.
 func TestMissingIsMeasured(t *testing.T) {
 	h := operationalOn(t, "A1→B1", "A2→B2")
-	missing := func() {
-		h.event(func(acts []Action) []Action { return h.m.HandleMissing(h.now, acts) })
+	missing := func(share float64) {
+		h.event(func(acts []Action) []Action { return h.m.HandleMissing(h.now, share, acts) })
 	}
 	lost := func(sent, lost uint64) {
 		h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, sent, lost, acts) })
 	}
 	h.answered(h.last)
 	h.ignore()
-	missing()
+	missing(0.1)
 	h.expect("Send test A1→B1")
-	missing() // once more: it is being measured
+	missing(0.1) // once more: it is being measured
 	h.fire()
 	h.expect("Send test A1→B1")
 	lost(100, 3)
-	missing()
-	h.expect() // not again so soon
+	missing(0.1)
+	h.expect() // not again so soon, unless there is more of it
+	missing(0.2)
+	h.expect("Send test A1→B1")
+	lost(100, 3)
 	h.after(measureRest)
-	missing()
+	missing(0.1)
 	h.expect("Send test A1→B1")
 	lost(100, 30)
 	for began := h.now; h.m.trial.measureAt.Sub(began) <= measureFor; { // no word any more

@@ -355,9 +355,6 @@ func (c *Context) hop(p locator.Pair) Hop {
 // have arrived before.
 func (c *Context) newTerm() {
 	c.seen = 0
-	for _, s := range c.sessions.all {
-		s.sent = window{} // what a dead pair lost does not count
-	}
 	c.term = &Term{session: c.sessions.current, startedAt: c.now}
 	raise(&c.term.arrivedSent, c.outageSince)
 	if s := c.sessions.current; s != nil {

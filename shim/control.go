@@ -133,7 +133,9 @@ func (c *Context) handleReport(f wire.Report) {
 		if s.remote != f.Tag {
 			continue
 		}
-		c.missing(s, f)
+		if f.Missing > 0 {
+			c.perform(c.machine.HandleMissing(c.now, float64(f.Missing)/256, nil))
+		}
 		news := f.Largest >= s.confirmed && f.Largest < s.next.Load()
 		inTerm := t != nil && (s == t.session && f.Largest >= t.first || s.adoptedAt.After(t.startedAt))
 		if !news {

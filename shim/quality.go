@@ -15,14 +15,14 @@ import (
 // goes over other pairs, and however a NAT shows them.
 //
 // Polls are sent for that only if much is missing: the packet numbers, which run over
-// all pairs, tell the receiver so, and it says so in a Report. Where little is lost, nothing
-// is said.
+// all pairs, show that to the receiver, and it says so in a Report. Where little is lost,
+// nothing is said.
 
 const (
 	// windowLeast and windowFor are how many packets, and what time, a window of the
 	// packet numbers has at least.
 	windowLeast = 50
-	windowFor   = time.Second
+	windowFor   = 500 * time.Millisecond
 	// missingShare is the share of them that is worth a look at the pair.
 	missingShare = 0.08
 	// lossLeast and lossFor are the same for what is lost on a pair.
@@ -38,16 +38,20 @@ type window struct {
 	at                time.Time
 }
 
-// misses reports whether much is missing since the window began. It begins a new one when
-// it is long enough to tell.
-func (w *window) misses(now time.Time, largest, received uint64) bool {
+// missing returns the share that has not come since the window began, zero if that is
+// little. It begins a new one when it is long enough to tell.
+func (w *window) missing(now time.Time, largest, received uint64) float64 {
 	sent, came := largest-w.largest, received-w.received
 	if !w.at.IsZero() && (sent < windowLeast || now.Sub(w.at) < windowFor) {
-		return false
+		return 0
 	}
 	first := w.at.IsZero()
 	*w = window{largest, received, now}
-	return !first && float64(sent-min(came, sent)) >= missingShare*float64(sent)
+	share := float64(sent-min(came, sent)) / float64(sent)
+	if first || share < missingShare {
+		return 0
+	}
+	return share
 }
 
 // reportLoss sends a Report if much of what the peer sends is missing. A metered pair is
@@ -57,15 +61,10 @@ func (c *Context) reportLoss() {
 	if !s.usable(c.now) || !p.IsValid() || c.metered(p) {
 		return
 	}
-	if s.came.misses(c.now, s.largest.Load(), s.received.Load()) {
-		c.sendReport(p)
-	}
-}
-
-// missing takes in a Report of s: if much is missing, the primary pair may be to blame.
-func (c *Context) missing(s *Session, f wire.Report) {
-	if s.sent.misses(c.now, f.Largest, f.Received) {
-		c.perform(c.machine.HandleMissing(c.now, nil))
+	share := s.gaps.missing(c.now, s.largest.Load(), s.received.Load())
+	if r, ok := s.report(c.since(c.now)); ok && share > 0 {
+		r.Missing = uint8(min(share*256, 255))
+		c.sendFrames(p, s, r.AppendTo(nil))
 	}
 }
 

@@ -80,23 +80,23 @@ func TestLossIsOfThePair(t *testing.T) {
 				}
 				return one(f)
 			}
-			var sent, lost uint64
+			var from, to sample
 			for range 20 {
 				for range 50 {
 					w.a.seal(w.a.path.Session, w.a.c.hop(first), w.a.udp("x"))
 					w.a.seal(w.a.path.Session, w.a.c.hop(second), w.a.udp("x"))
 					w.run(10 * time.Millisecond)
 				}
-				before := w.a.c.tallyOf(first).from
 				w.a.c.enter(w.now, nil)
 				w.a.c.sendPoll(detect.SendPoll{Pair: first, ID: uint64(w.now.UnixNano()), Answer: true})
 				w.a.perform(w.a.c.leave())
 				w.run(10 * oneWay)
-				if after := w.a.c.tallyOf(first).from; before.tally != nil && after != before {
-					sent += after.sent - before.sent
-					lost += after.sent - before.sent - uint64(after.came-before.came)
+				if to = w.a.c.tallyOf(first).from; from.tally == nil {
+					from = to
 				}
 			}
+			sent := to.sent - from.sent
+			lost := sent - uint64(to.came-from.came)
 			if got := float64(lost) / float64(sent); sent < 200 || math.Abs(got-c.want) > 0.05 {
 				t.Errorf("%d of %d lost, want %v of at least 200", lost, sent, c.want)
 			}

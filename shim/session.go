@@ -74,9 +74,8 @@ type Session struct {
 	// reported is the count that our last Report told; confirmed is the largest
 	// packet number, plus one, that the peer has reported.
 	reported, confirmed uint64
-	// sent and came are the windows of packet numbers as the peer's Reports and we see
-	// them.
-	sent, came window
+	// gaps is the window of the packet numbers that the peer lately used.
+	gaps window
 }
 
 // Tag returns the tag with which the peer's packets of this session come.

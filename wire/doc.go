@@ -51,7 +51,7 @@
 //	               each: family 1, flags 1, preference 1, link 1, port 2, address 4 or 16
 //	3  LocatorAck  sequence 4
 //	4  Poll        id 8, flags 1, count 1, each: id 8, held 4, came 4
-//	5  Report      tag 4, largest 8, held 4, received 8
+//	5  Report      tag 4, largest 8, held 4, received 8, missing 1
 //	6  Close       reason 1
 //	7  Addresses   family 1, source: port 2, address 4 or 16, destination: likewise
 //	8  Echo        id 8, after 4

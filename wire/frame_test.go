@@ -126,13 +126,14 @@ var frames = []struct {
 		0, 0, 0, 0, // came
 	}},
 	{"report", wire.FrameReport, wire.Report{
-		Tag: 7, Largest: 0x0102030405060708, Held: 3 * time.Microsecond, Received: 9,
+		Tag: 7, Largest: 0x0102030405060708, Held: 3 * time.Microsecond, Received: 9, Missing: 77,
 	}, []byte{
-		5, 0, 24, // type, length
+		5, 0, 25, // type, length
 		0, 0, 0, 7, // tag
 		1, 2, 3, 4, 5, 6, 7, 8, // largest
 		0, 0, 0, 3, // held, µs
 		0, 0, 0, 0, 0, 0, 0, 9, // received
+		77, // missing
 	}},
 	{"close", wire.FrameClose, wire.Close{Reason: 200}, []byte{
 		6, 0, 1, // type, length
@@ -230,7 +231,7 @@ func TestFrameErrors(t *testing.T) {
 		{"params without tag", wire.FrameParams, make([]byte, 21), wire.ErrTag, "wire: params: bad tag 0x0"},
 		{"params with wide tag", wire.FrameParams, append([]byte{1, 0, 0, 0}, make([]byte, 17)...), wire.ErrTag,
 			"wire: params: bad tag 0x1000000"},
-		{"report without tag", wire.FrameReport, make([]byte, 24), wire.ErrTag, "wire: report: bad tag 0x0"},
+		{"report without tag", wire.FrameReport, make([]byte, 25), wire.ErrTag, "wire: report: bad tag 0x0"},
 		{"locator of no family", wire.FrameLocatorSet, append([]byte{0, 0, 0, 0, 1, 5}, make([]byte, 30)...), wire.ErrAddress,
 			"wire: locator: bad address of family 5"},
 		{"addresses of no family", wire.FrameAddresses, append([]byte{5}, make([]byte, 40)...), wire.ErrAddress,

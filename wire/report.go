@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-const reportLen = 4 + 8 + 4 + 8
+const reportLen = 4 + 8 + 4 + 8 + 1
 
 // A Report tells the peer what came of its packets, when nothing else does.
 type Report struct {
@@ -18,6 +18,9 @@ type Report struct {
 	Held time.Duration
 	// Received is how many packets came.
 	Received uint64
+	// Missing is the share of lately numbered packets that did not come, in units of
+	// 1/256, where it is worth a look at the pair that they were sent over; else zero.
+	Missing uint8
 }
 
 // ParseReport reads the body of a Report frame.
@@ -34,6 +37,7 @@ func ParseReport(b []byte) (Report, error) {
 		Largest:  binary.BigEndian.Uint64(b[4:]),  // largest (64)
 		Held:     parseMicros(b[12:]),             // held (32)
 		Received: binary.BigEndian.Uint64(b[16:]), // received (64)
+		Missing:  b[24],                           // missing (8)
 	}, nil
 }
 
@@ -43,7 +47,8 @@ func (r Report) AppendTo(b []byte) []byte {
 	b = appendTag(b, r.Tag)
 	b = binary.BigEndian.AppendUint64(b, r.Largest)
 	b = appendMicros(b, r.Held)
-	return binary.BigEndian.AppendUint64(b, r.Received)
+	b = binary.BigEndian.AppendUint64(b, r.Received)
+	return append(b, r.Missing)
 }
 
 // Len is the length of the frame.
