@@ -103,10 +103,10 @@ func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
 }
 
 // firstLead returns when the first other pair has its turn. Who explores only
-// because the peer does has no doubt of its own, and gives the primary time to
+// because the peer does, and has no doubt of its own, gives the primary time to
 // answer.
 func (m *Machine) firstLead() time.Duration {
-	if m.explore.cause == PeerPoll {
+	if x := &m.explore; x.cause == PeerPoll && !x.carries {
 		return m.pollTimer(m.primary)
 	}
 	return m.timers.lead(m.primaryRTT())

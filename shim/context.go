@@ -60,6 +60,9 @@ type Context struct {
 	// doubtSince is since when packets may have been lost on the primary, as known when
 	// it came into doubt, and secondSince since when packets go over second.
 	doubtSince, secondSince time.Duration
+	// doubled says that there was a second one since the primary pair was last known
+	// to work.
+	doubled bool
 
 	locals     []locator.Local
 	remotes    remotes

@@ -30,9 +30,7 @@ func (c *Context) perform(acts []detect.Action) {
 				c.resend(a.Pair, resendAll)
 			}
 		case detect.ResetTimer:
-			if c.term != nil && !a.Before.IsZero() {
-				raise(&c.term.arrivedSent, c.since(a.Before))
-			}
+			c.resetTimer(a.Before)
 		case detect.Transition:
 			c.event(Event{Kind: EventState, From: a.From, To: a.To, Cause: a.Event.String(), Pair: a.Pair, SilentFor: c.silentFor()})
 		case detect.TestFailed:
@@ -44,6 +42,22 @@ func (c *Context) perform(acts []detect.Action) {
 func (c *Context) event(e Event) {
 	e.At = c.now
 	c.do(e)
+}
+
+// resetTimer takes in that the primary pair works, as a Poll sent at that time has shown.
+// What was overdue by then is not waited for any longer. If it has not been sent twice
+// yet, it is now: it may be lost although the pair works.
+func (c *Context) resetTimer(sent time.Time) {
+	t, doubled := c.term, c.doubled
+	c.doubled = false
+	if t == nil || sent.IsZero() {
+		return
+	}
+	if !doubled && c.silentFor() > c.machine.SendTimer() {
+		raise(&t.twiceUntil, c.since(c.now))
+		c.resend(c.machine.Primary(), resendFirst)
+	}
+	raise(&t.arrivedSent, c.since(sent))
 }
 
 // silentFor returns how long it is since the first packet was sent that is not
@@ -87,7 +101,7 @@ func (c *Context) duplicate(p locator.Pair) {
 			raise(&c.term.twiceUntil, c.since(c.now))
 		}
 	case c.remotes.trusted(p.Remote):
-		c.second = p
+		c.second, c.doubled = p, true
 		c.secondSince = c.since(c.now)
 		c.resend(p, resendFirst)
 	default:
