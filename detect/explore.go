@@ -103,10 +103,10 @@ func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
 }
 
 // firstLead returns when the first other pair has its turn. Who explores only
-// because the peer does, and has no doubt of its own, gives the primary time to
-// answer.
+// because the peer does, and has nothing under way that may be lost, gives the primary
+// time to answer.
 func (m *Machine) firstLead() time.Duration {
-	if x := &m.explore; x.cause == PeerPoll && !x.carries {
+	if x := &m.explore; x.cause == PeerPoll && (!x.carries || m.checkAt.IsZero()) {
 		return m.pollTimer(m.primary)
 	}
 	return m.timers.lead(m.primaryRTT())

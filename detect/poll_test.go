@@ -228,3 +228,27 @@ func TestAnswerForDeletedPair(t *testing.T) {
 	h.ignore().answered(first)
 	h.expect()
 }
+
+// Who hears that the peer is in doubt, and has sent something that is not confirmed, does
+// not wait for its primary alone.
+func TestPeersDoubtWithSomethingUnderWay(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		underWay bool
+		within   time.Duration
+	}{{"nothing", false, rttOfTests + Balanced.Margin}, {"something", true, rttOfTests / 4}} {
+		t.Run(c.name, func(t *testing.T) {
+			h := operationalOn(t, "A1→B1", "A2→B2")
+			if c.underWay {
+				h.send()
+			}
+			h.hear("A1→B1", true)
+			h.expect("primary operational, peer poll: testing primary", "Send test A1→B1")
+			began := h.now
+			h.until("Send test A2→B2")
+			if d := h.now.Sub(began); d > c.within || d < c.within/2 {
+				t.Errorf("another pair is tested after %v, want %v", d, c.within)
+			}
+		})
+	}
+}

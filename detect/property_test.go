@@ -184,6 +184,11 @@ func TestMachineProperties(t *testing.T) {
 				h.event(func(acts []Action) []Action { return h.m.HandleLoss(h.now, 100, lost, acts) })
 				note()
 			},
+			"missing": func(t *rapid.T) {
+				share := rapid.Float64Range(0, 1).Draw(t, "share")
+				h.event(func(acts []Action) []Action { return h.m.HandleMissing(h.now, share, acts) })
+				note()
+			},
 			"spent": func(t *rapid.T) { h.m.SetSpent(rapid.Bool().Draw(t, "spent")) },
 			"move": func(t *rapid.T) {
 				p := pairOf(pair.Draw(t, "pair"))
