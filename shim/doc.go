@@ -22,6 +22,12 @@
 // several at a time: the one packets are sealed with, older ones whose packets
 // may still be on their way, and younger ones that the peer has not used yet.
 //
+// # Loss
+//
+// What each pair loses is told by two counts (quality.go): of what went out over it, kept
+// in Hop, and of what came over it, kept in the peer's Arrivals and handed back with the
+// OK for a Poll.
+//
 // # Open as a test
 //
 // The first test of a pair "is typically embedded in the Multi6 connection setup
