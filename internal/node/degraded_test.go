@@ -18,7 +18,8 @@ const degradation = time.Minute
 // other one nothing: A moves there, and says that it is for this reason.
 func TestDegradedPrimaryIsLeft(t *testing.T) {
 	t.Parallel() // nearly all of it is waiting
-	p := startDegradable(t, detect.Gentle) // so that loss does not look like a dead path
+	// Gentle, so that loss does not look like a dead path.
+	p := startDegradable(t, detect.Gentle)
 	startDatagrams(t, p.pairOfNodes)
 	uplink, _ := p.primary(t)
 	events, done := p.a.Subscribe()

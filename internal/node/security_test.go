@@ -66,11 +66,11 @@ func TestBadDatagrams(t *testing.T) {
 			}, map[string]uint64{"forged": 2},
 		},
 		{
-			"version 2",
+			"another version",
 			func(s *scene) (list [][]byte) {
 				for _, typ := range []wire.Type{wire.Transport, wire.Open2} {
 					d := bytes.Clone(s.of(typ)[0])
-					d[0] = d[0]&0xf0 | 2
+					d[0] = d[0]&0xf0 | (wire.Version + 1)
 					list = append(list, d)
 				}
 				return list
