@@ -23,6 +23,8 @@ type Config struct {
 	Keepalive time.Duration
 	// Port is this node's UDP port, told to the peer with each local locator.
 	Port uint16
+	// MTU is how long inner packets are at most, zero for not known.
+	MTU int
 	// Ciphers are those this end can use.
 	Ciphers wire.Ciphers
 	Timers  detect.Timers
@@ -232,6 +234,7 @@ func (c *Context) HandleRoutes(now time.Time, acts []Action) []Action {
 func (c *Context) setCandidates() {
 	c.vouched = false
 	cs := locator.Pairs(c.locals, c.remotes.list(), c.cfg.Order)
+	c.limitMTUs(cs)
 	c.candidates = cs
 	c.interfaces = make(map[locator.Pair]uint32, len(cs))
 	for _, x := range cs {
@@ -335,8 +338,6 @@ func (c *Context) setPath() {
 	}
 	c.do(SetPath{&Path{Session: s, Hop: p, Second: second, Term: c.term}})
 }
-
-func (c *Context) hop(p locator.Pair) Hop { return Hop{Pair: p, Interface: c.interfaces[p]} }
 
 // newTerm begins a term with what the session has come to, and what is known to
 // have arrived before.

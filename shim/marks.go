@@ -23,6 +23,9 @@ type Path struct {
 type Hop struct {
 	Pair      locator.Pair
 	Interface uint32
+	// Room is how long a datagram may be, in bytes of UDP payload; zero: as long as it
+	// likes.
+	Room int
 }
 
 // Marks are what the packet path leaves for the loop about a peer, whatever the

@@ -14,7 +14,13 @@ func (c *Context) perform(acts []detect.Action) {
 		c.record(a)
 		switch a := a.(type) {
 		case detect.SendPoll:
-			c.sendPoll(a)
+			if a.Size > 0 {
+				c.sendPadded(a)
+			} else {
+				c.sendPoll(a)
+			}
+		case detect.SetMTU:
+			c.setMTU(a)
 		case detect.SendReport:
 			c.sendReport(a.Pair)
 		case detect.SetPrimary:

@@ -2,8 +2,10 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/multi6/multi6/internal/underlay"
@@ -92,6 +94,12 @@ func (l *looper) wakeUp(p *peer) {
 	if p.sendFailed.Swap(false) {
 		if path := p.path.Load(); path != nil {
 			l.acts = p.context.HandleSendError(now, path.Pair, l.acts[:0])
+			l.perform(p)
+		}
+	}
+	if p.tooLong.Swap(false) {
+		if path := p.path.Load(); path != nil {
+			l.acts = p.context.HandleTooLong(now, path.Pair, 0, l.acts[:0])
 			l.perform(p)
 		}
 	}
@@ -273,6 +281,7 @@ func (l *looper) perform(p *peer) {
 			l.send(p, a)
 		case shim.SetPath:
 			p.path.Store(a.Path)
+			l.routeMTU(p, a.Path)
 			if a.Path != nil && p.queued() > 0 {
 				// Packets have come while the path was on its way.
 				l.resend(p, shim.Resend{Session: a.Path.Session, Hop: a.Path.Hop, Term: a.Path.Term, Since: l.since(time.Now())})
@@ -337,7 +346,12 @@ func (l *looper) send(p *peer, a shim.Send) {
 	if a.Metered {
 		l.budget.take(time.Now(), len(a.Datagram)+outerHeaders)
 	}
-	if _, err := l.edges.Sender.Send(msgs[:]); err != nil {
+	_, err := l.edges.Sender.Send(msgs[:])
+	switch {
+	case err == nil:
+	case a.Padded > 0 && errors.Is(err, syscall.EMSGSIZE):
+		l.acts = p.context.HandleTooLong(time.Now(), a.Pair, a.Padded, l.acts)
+	default:
 		l.drop(shim.DropSend)
 		l.log.Debug("send", "peer", p.Name, "pair", a.Pair.String(), "err", err)
 		l.acts = p.context.HandleSendError(time.Now(), a.Pair, l.acts)

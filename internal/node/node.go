@@ -123,8 +123,8 @@ func (n *Node) addPeer(p Peer) {
 	q.context = shim.New(shim.Config{
 		Identity: n.cfg.Identity, Peer: p.Key, PresharedKey: p.PresharedKey, Locators: p.Locators,
 		Port: n.cfg.Port, Ciphers: n.cfg.Ciphers, Timers: n.cfg.Timers, Order: order,
-		Keepalive: p.Keepalive,
-		Random:    n.edges.Random, NewTag: n.newTag, Base: n.base,
+		Keepalive: p.Keepalive, MTU: n.cfg.MTU,
+		Random: n.edges.Random, NewTag: n.newTag, Base: n.base,
 	}, n.base)
 	q.heapIndex = -1
 	n.peers = append(n.peers, q)
