@@ -187,7 +187,10 @@ func (h *host) perform(acts []Action) {
 	for _, a := range acts {
 		switch a := a.(type) {
 		case Send:
-			if len(a.Datagram) > wire.MaxOpenLen {
+			if a.Padded > 0 && len(a.Datagram) != a.Padded-outerLen(a.Pair) {
+				h.w.t.Fatalf("%s pads to %d bytes of %d", h.name, len(a.Datagram), a.Padded)
+			}
+			if a.Padded == 0 && len(a.Datagram) > wire.MaxOpenLen {
 				h.w.t.Fatalf("%s sends a control datagram of %d bytes", h.name, len(a.Datagram))
 			}
 			h.transmit(a.Pair, a.Datagram)

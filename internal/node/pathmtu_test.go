@@ -48,43 +48,82 @@ func pathMTU(n *node.Node) int {
 }
 
 // awaitMTU waits until the path MTU that n has found is about mtu.
-func awaitMTU(t *testing.T, n *node.Node, mtu int) {
+func awaitMTU(t *testing.T, n *node.Node, mtu int) (got int) {
 	t.Helper()
-	var got int
-	defer func() { t.Logf("path MTU %d", got) }()
 	eventually(t, 20*time.Second, fmt.Sprintf("path MTU of %d", mtu), func() bool {
 		got = pathMTU(n)
 		return mtu-8 < got && got <= mtu
 	})
+	return got
 }
 
-// TestPathShrinksInMidFlow: under a TCP stream a link on the way comes to carry less and
-// less. Its router tells, or nobody does.
+// kernelMTU returns how long packets from a host to an address may be, as its kernel
+// believes.
+func kernelMTU(t *testing.T, from *lab.Host, to netip.Addr) (mtu int) {
+	t.Helper()
+	must(t, from.Do(func() error {
+		c, err := net.DialUDP("udp6", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, 9)))
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		raw, err := c.SyscallConn()
+		if err != nil {
+			return err
+		}
+		cerr := raw.Control(func(fd uintptr) { mtu, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU) })
+		return errors.Join(cerr, err)
+	}))
+	return mtu
+}
+
+// A shrinking is a way in which A's path to B by a1 comes to carry less.
+type shrinking struct {
+	name string
+	do   func(s *star, mtu int) error
+}
+
+var shrinkings = []shrinking{
+	{"told by a router", func(s *star, mtu int) error { return s.core.SetMTU(s.b1.name, mtu) }},
+	{"told by nobody", func(s *star, mtu int) error { return s.a1.link.SetBoth(narrowed(mtu)) }},
+	{"at the own interface", func(s *star, mtu int) error { return s.a.SetMTU(s.a1.name, mtu) }},
+}
+
+// TestPathShrinksInMidFlow: under a TCP stream the path comes to carry less and less.
 func TestPathShrinksInMidFlow(t *testing.T) {
 	for _, f := range []family{v6, v4} {
-		for _, c := range []struct {
-			name   string
-			shrink func(s *star, mtu int) error
-		}{
-			{"told", func(s *star, mtu int) error { return s.core.SetMTU(s.b1.name, mtu) }},
-			{"silent", func(s *star, mtu int) error { return s.a1.link.SetBoth(narrowed(mtu)) }},
-		} {
-			t.Run(fmt.Sprintf("%v %s", f, c.name), func(t *testing.T) {
-				s := newWideStar(t)
-				d := startDuo(t, s.a, s.b, []netip.Addr{s.a1.plug(t, f)}, []netip.Addr{s.b1.plug(t, f)}, wideInner)
-				tcp := d.aCallsB(t)
-				defer tcp.finish(t)
-				tcp.goesOn(t, "before")
-				for _, mtu := range []int{jumbo, 1500, 1280} {
-					if mtu < jumbo {
-						must(t, c.shrink(s, mtu))
-						tcp.goesOn(t, fmt.Sprintf("%d", mtu))
-					}
-					awaitMTU(t, d.a, mtu)
-					tcp.goesOn(t, "found")
-				}
-			})
+		for _, c := range shrinkings {
+			for _, offloads := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%v %s, offloads %v", f, c.name, offloads), func(t *testing.T) { shrink(t, f, c, offloads) })
+			}
 		}
+	}
+}
+
+func shrink(t *testing.T, f family, c shrinking, offloads bool) {
+	s := newWideStar(t)
+	d := startDuo(t, s.a, s.b, []netip.Addr{s.a1.plug(t, f)}, []netip.Addr{s.b1.plug(t, f)}, wideInner)
+	if !offloads {
+		for _, u := range []*uplink{s.a1, s.b1} {
+			must(t, u.host.DisableOffloads(u.name))
+			must(t, u.host.DisableOffloads("shim0"))
+		}
+	}
+	tcp := d.aCallsB(t)
+	defer tcp.finish(t)
+	tcp.goesOn(t, "before")
+	for _, mtu := range []int{jumbo, 1500, 1280} {
+		if mtu < jumbo {
+			must(t, c.do(s, mtu))
+			tcp.goesOn(t, fmt.Sprintf("%d", mtu))
+		}
+		found := awaitMTU(t, d.a, mtu)
+		tcp.goesOn(t, "found")
+		want := max(found-38, 1280)
+		if f == v4 {
+			want = min(max(found-18, 1280), jumboInner)
+		}
+		eventually(t, patience, fmt.Sprintf("MTU of %d in the kernel", want), func() bool { return kernelMTU(t, s.a, d.idB) == want })
 	}
 }
 
