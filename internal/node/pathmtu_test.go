@@ -226,6 +226,34 @@ func (k talk) arrives(t *testing.T, size int) {
 	})
 }
 
+// runArrives sends so many datagrams whose packets are size bytes long in one call
+// (UDP_SEGMENT), until as many have arrived.
+func (k talk) runArrives(t *testing.T, size, count int) {
+	t.Helper()
+	n := size - k.headers()
+	raw, err := k.near.SyscallConn()
+	must(t, err)
+	segment := func(size int) {
+		must(t, raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT, size) }))
+		must(t, err)
+	}
+	segment(n)
+	defer segment(0)
+	got := make([]byte, 65536)
+	eventually(t, patience, fmt.Sprintf("%d datagrams of %d bytes", count, size), func() bool {
+		if _, err := k.near.Write(make([]byte, count*n)); err != nil {
+			t.Fatal(err)
+		}
+		for range count {
+			must(t, k.far.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
+			if got, err := k.far.Read(got); err != nil || got != n {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // refused sends datagrams whose packets are size bytes long until the kernel will not.
 func (k talk) refused(t *testing.T, size int) {
 	t.Helper()
@@ -278,6 +306,7 @@ func TestOversizedDatagram(t *testing.T) {
 		k6.fragments(t, false)
 		k6.arrives(t, 1242) // 38 bytes are added
 		k6.arrives(t, 1280) // in parts
+		k6.runArrives(t, 1280, 3)
 		before := drops(d.a)["oversize"]
 		k6.refused(t, 1281)
 		if drops(d.a)["oversize"] == before {
