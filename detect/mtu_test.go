@@ -103,7 +103,7 @@ func TestLostProbesAreNoEvidence(t *testing.T) {
 	h.set(withMTU(9000, "A1→B1", "A2→B2"))
 	h.ignore()
 	before := h.m.Pairs()[0]
-	for range 20 {
+	for range 200 {
 		if h.demand(); h.m.Deadline().IsZero() {
 			h.after(errorFirst) // it backs off
 			continue
@@ -122,6 +122,21 @@ func TestLostProbesAreNoEvidence(t *testing.T) {
 	if s := h.m.Pairs()[0]; s.Result != before.Result || s.MTUState != MTUError || h.m.Stats() != (Stats{}) || h.m.pairs[pairOf("A1→B1")].unanswered != 0 {
 		t.Errorf("%+v, %+v", s, h.m.Stats())
 	}
+}
+
+// A padded Poll that is under way stands in for no test when the peer looks for a new
+// primary.
+func TestProbeIsNoTest(t *testing.T) {
+	h := wideOn(t, "A1→B1", "A2→B2")
+	h.after(time.Hour).demand()
+	h.event(func(acts []Action) []Action { return h.m.HandleTooLong(h.now, pairOf("A1→B1"), 0, acts) })
+	h.fire()
+	if n := len(h.probed()); n != 1 {
+		t.Fatalf("%d padded Polls", n)
+	}
+	h.hear("A2→B2", true)
+	h.ignore().hear("A1→B1", true)
+	h.expect("Send test A1→B1")
 }
 
 // The primary carries Polls but no longer what is long: it stays, with a smaller MTU.

@@ -58,7 +58,8 @@ func TestTooBig(t *testing.T) {
 	ip4, _ := p.NetworkLayer().(*layers.IPv4)
 	icmp4, _ := p.Layer(layers.LayerTypeICMPv4).(*layers.ICMPv4)
 	if ip4 == nil || icmp4 == nil || icmp4.TypeCode != layers.CreateICMPv4TypeCode(3, 4) || icmp4.Seq != 1300 ||
-		ip4.SrcIP.String() != "10.0.0.2" || ip4.DstIP.String() != "10.0.0.1" {
+		ip4.SrcIP.String() != "10.0.0.2" || ip4.DstIP.String() != "10.0.0.1" ||
+		onesSum(b[:20]) != 0xffff || onesSum(b[20:]) != 0xffff {
 		t.Errorf("%v", p)
 	}
 }
@@ -84,12 +85,18 @@ func TestTooBigIsNotForAll(t *testing.T) {
 // Whatever the packet, the error is one: as long as it says, and its checksums are right.
 func TestTooBigProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pkt := rapid.SliceOfN(rapid.Byte(), 0, 2000).Draw(t, "packet")
-		if len(pkt) > 0 && rapid.Bool().Draw(t, "IP") {
+		isIP := rapid.Bool().Draw(t, "IP")
+		pkt := rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "any bytes")
+		if isIP {
+			pkt = append(rapid.SliceOfN(rapid.Byte(), 60, 60).Draw(t, "headers"), make([]byte, rapid.IntRange(0, 2000).Draw(t, "data"))...)
 			pkt[0] = rapid.SampledFrom([]byte{0x45, 0x4f, 0x60}).Draw(t, "version")
+			pkt[6], pkt[7], pkt[9] = 0, 0, inner.UDP // neither a fragment nor an error
 		}
 		b, ok := inner.AppendTooBig(nil, pkt, 1280)
 		if !ok {
+			if isIP {
+				t.Fatalf("no error for % x", pkt)
+			}
 			return
 		}
 		if err := (&inner.Packet{Buf: b}).Check(); err != nil {

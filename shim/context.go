@@ -345,6 +345,7 @@ func (c *Context) newTerm() {
 	c.seen = 0
 	c.term = &Term{session: c.sessions.current, startedAt: c.now}
 	raise(&c.term.arrivedSent, c.outageSince)
+	raise(&c.term.acknowledged, c.outageSince)
 	if s := c.sessions.current; s != nil {
 		c.term.first = s.next.Load()
 	}

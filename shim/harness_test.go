@@ -74,6 +74,8 @@ type host struct {
 	got    [][]byte
 	drops  [NumDrops]int
 	events []Event
+	// resends are those that the Context asked for.
+	resends []Resend
 	// sent are the datagrams that left, whatever became of them.
 	sent []*flight
 	// timeouts counts HandleTimeout at one instant.
@@ -205,6 +207,7 @@ func (h *host) perform(acts []Action) {
 				}
 			}
 		case Resend:
+			h.resends = append(h.resends, a)
 			h.resend(a)
 		case Register:
 			h.tags[a.Tag] = a.Session

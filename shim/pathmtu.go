@@ -87,10 +87,11 @@ func (c *Context) setMTU(a detect.SetMTU) {
 		return
 	}
 	if 0 < a.To && a.To < a.From {
-		// As after a switch: how long that took says nothing of the path.
-		c.resend(a.Pair, resendAll)
-		c.outageSince = c.lostSince()
-		c.newTerm()
+		c.outageSince = max(c.since(c.now)-maxResendAge, time.Duration(c.term.acknowledged.Load()))
+		if s := c.sessions.current; s.usable(c.now) {
+			c.do(Resend{Session: s, Hop: c.hop(a.Pair), Term: c.term, Since: c.outageSince, Limit: resendAll})
+		}
+		c.newTerm() // as after a switch: how long that took says nothing of the path
 	}
 	c.setPath()
 }

@@ -48,6 +48,41 @@ func TestPathMTUIsFound(t *testing.T) {
 	}
 }
 
+// TestWhatTheHoleTookIsSentAgain: when the path MTU turns out to be smaller, the packet
+// path is told, and what was not confirmed is sent again over the same pair.
+func TestWhatTheHoleTookIsSentAgain(t *testing.T) {
+	w := newWorld(t, setup{})
+	for i := range w.a.locals {
+		w.a.locals[i].MTU = 1500
+	}
+	w.a.perform(w.a.c.SetLocals(w.now, w.a.locals, nil))
+	w.open()
+	w.chat(time.Second, 20*time.Millisecond)
+	p := w.a.path.Hop
+	if p.Room != 1500-48 {
+		t.Fatalf("room for %d", p.Room)
+	}
+	w.a.resends = nil
+	w.fate = func(f *flight) []time.Duration {
+		if len(f.datagram) > 1400-48 {
+			return nil
+		}
+		return []time.Duration{oneWay}
+	}
+	lost := w.now
+	w.a.send(w.a.udp(string(make([]byte, 1400))))
+	if !w.until(time.Second, func() bool { return len(w.a.resends) > 0 && w.a.path.Room < p.Room }) {
+		t.Fatalf("nothing is sent again, room for %d", w.a.path.Room)
+	}
+	r := w.a.resends[len(w.a.resends)-1]
+	if r.Hop.Pair != p.Pair || r.Hop.Room != 1280-48 || r.Since >= lost.Sub(w.a.cfg.Base) {
+		t.Errorf("sent again: %+v, want all since before %v over %v", r, lost.Sub(w.a.cfg.Base), p.Pair)
+	}
+	if s := w.a.c.Status(w.now); s.Stats.Switches > 0 || s.Stats.Outages > 0 {
+		t.Errorf("%+v", s.Stats)
+	}
+}
+
 // TestTooBigNeedsAQuote: an ICMP error about a packet too big is a reason to test if it
 // quotes what was sent.
 func TestTooBigNeedsAQuote(t *testing.T) {

@@ -297,6 +297,7 @@ func (l *looper) perform(p *peer) {
 		}
 	}
 	clear(l.acts)
+	l.sealer.notices.flush(l.Node) // of what was sent again, once the new path is known
 	l.schedule(p)
 }
 

@@ -45,6 +45,9 @@ type Node struct {
 	// inbound lets one receiver at a time open datagrams: replay windows and the
 	// device's Write are for one goroutine.
 	inbound sync.Mutex
+	// telling is held while the host is told how long packets may be, by an ICMP error
+	// or by a route.
+	telling sync.Mutex
 
 	wakes   chan *peer
 	control chan datagram

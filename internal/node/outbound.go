@@ -37,6 +37,7 @@ func (n *Node) outbound() error {
 			o.add(now, buf, &pkts[i])
 		}
 		o.flush()
+		o.notices.flush(n)
 	}
 }
 
@@ -51,7 +52,7 @@ type sealer struct {
 	// super seals super-packets, to run; second is a copy of one for a second pair.
 	super       shim.SuperSealer
 	run, second []byte
-	// notices are what the host is to be told at the next flush.
+	// notices are what the host is to be told.
 	notices notifier
 }
 
@@ -176,7 +177,6 @@ func (o *sealer) release() {
 func (o *sealer) flush() {
 	o.release()
 	o.send()
-	o.notices.flush(o.node)
 }
 
 // send sends what was collected, without letting go of the ring.

@@ -30,7 +30,15 @@ const (
 // A notifier tells the host which packets are too long. It is for one goroutine.
 type notifier struct {
 	refusals, advice bucket
-	pending          []inner.Packet
+	pending          []notice
+	out              []inner.Packet
+}
+
+// A notice is an ICMP error about a packet that was to go to a peer over hop.
+type notice struct {
+	peer *peer
+	hop  shim.Hop
+	icmp []byte
 }
 
 func newNotifier() notifier {
@@ -40,27 +48,37 @@ func newNotifier() notifier {
 }
 
 // tell tells the sender of pkt that it may be mtu bytes long, when flush is called.
-func (t *notifier) tell(limit *bucket, pkt []byte, mtu int) {
+func (t *notifier) tell(limit *bucket, q *peer, hop shim.Hop, pkt []byte, mtu int) {
 	if !limit.allow(time.Now()) {
 		return
 	}
 	if b, ok := inner.AppendTooBig(nil, pkt, mtu); ok {
-		t.pending = append(t.pending, inner.Packet{Buf: b})
+		t.pending = append(t.pending, notice{q, hop, b})
 	}
 }
 
-// flush hands what there is to tell to the device.
+// flush hands what there is to tell to the device, as far as it is of the pairs that packets
+// go over now: the kernel believes it for minutes. It forgets it when a route
+// changes; meanwhile nothing is told.
 func (t *notifier) flush(n *Node) {
 	if len(t.pending) == 0 {
 		return
 	}
+	n.telling.Lock()
+	defer n.telling.Unlock()
+	for _, x := range t.pending {
+		if path := x.peer.path.Load(); path != nil && path.Hop == x.hop {
+			t.out = append(t.out, inner.Packet{Buf: x.icmp})
+		}
+	}
 	n.inbound.Lock()
 	defer n.inbound.Unlock()
-	if _, err := n.edges.Device.Write(t.pending); err != nil && !closed(err) {
+	if _, err := n.edges.Device.Write(t.out); err != nil && !closed(err) {
 		n.drops[shim.DropDevice].Add(1)
 	}
 	clear(t.pending)
-	t.pending = t.pending[:0]
+	clear(t.out)
+	t.pending, t.out = t.pending[:0], t.out[:0]
 }
 
 // single returns how long the packets are that p stands for, but for the last.
@@ -87,7 +105,7 @@ func (o *sealer) oversize(q *peer, s *shim.Session, hop shim.Hop, buf []byte, p 
 	switch segment := longest - p.HeaderLen(); {
 	case isTCP(p) && segment >= leastSegment:
 		if size > mtu {
-			o.notices.tell(&o.notices.advice, p.Buf, mtu)
+			o.notices.tell(&o.notices.advice, q, hop, p.Buf, mtu)
 		}
 		p.Segment = segment
 		o.sealOver(q, s, hop, buf, p)
@@ -97,7 +115,7 @@ func (o *sealer) oversize(q *peer, s *shim.Session, hop shim.Hop, buf []byte, p 
 		o.sealParts(q, s, hop, buf, p)
 	default:
 		o.node.drop(shim.DropOversize)
-		o.notices.tell(&o.notices.refusals, p.Buf, mtu)
+		o.notices.tell(&o.notices.refusals, q, hop, p.Buf, mtu)
 	}
 }
 

@@ -239,15 +239,23 @@ func (k talk) runArrives(t *testing.T, size, count int) {
 	}
 	segment(n)
 	defer segment(0)
+	payload := make([]byte, count*n)
+	for i := range payload {
+		payload[i] = byte(i*11 + i/n)
+	}
 	got := make([]byte, 65536)
 	eventually(t, patience, fmt.Sprintf("%d datagrams of %d bytes", count, size), func() bool {
-		if _, err := k.near.Write(make([]byte, count*n)); err != nil {
+		if _, err := k.near.Write(payload); err != nil {
 			t.Fatal(err)
 		}
-		for range count {
+		for i := 0; i < count; {
 			must(t, k.far.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
-			if got, err := k.far.Read(got); err != nil || got != n {
+			m, err := k.far.Read(got)
+			switch {
+			case err != nil:
 				return false
+			case bytes.Equal(got[:m], payload[i*n:(i+1)*n]):
+				i++
 			}
 		}
 		return true

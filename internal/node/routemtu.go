@@ -13,6 +13,8 @@ func (l *looper) routeMTU(p *peer, path *shim.Path) {
 		return
 	}
 	p.routedRoom = path.Room
+	l.telling.Lock()
+	defer l.telling.Unlock()
 	l.setRouteMTU(p, []netip.Prefix{netip.PrefixFrom(p.identifier, p.identifier.BitLen())}, path.Hop.MTU(true))
 	var v4, v6 []netip.Prefix
 	for _, r := range p.Routes {
