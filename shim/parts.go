@@ -13,29 +13,28 @@ import (
 // NATs as any datagram does.
 
 // SealParts is SealPacket for a packet that takes several datagrams, of at most room bytes
-// each. The buffer needs no room at the end. It reports false when the packet takes more
-// than wire.MaxParts, or the session's packet numbers are used up.
-func (s *Session) SealParts(buf []byte, from, to int, partial bool, room int) (datagrams [][]byte, ok bool) {
+// each. The buffer needs no room at the end. The reason is DropOversize if the packet takes
+// more than wire.MaxParts, DropNoSession when the session's packet numbers are used up.
+func (s *Session) SealParts(buf []byte, from, to int, partial bool, room int) (datagrams [][]byte, d Drop) {
 	payload := buf[s.rewrite(buf, from, to, partial):to]
 	room -= wire.HeaderLen + wire.PartLen + wire.AuthLen
 	if room < 1 || len(payload) > wire.MaxParts*room {
-		return nil, false
+		return nil, DropOversize
 	}
 	count := (len(payload) + room - 1) / room
 	number, ok := s.number(count)
 	if !ok {
-		return nil, false
+		return nil, DropNoSession
 	}
 	var nonce [nonceLen]byte
 	for part := range slices.Chunk(payload, (len(payload)+count-1)/count) {
 		i := len(datagrams)
-		d := make([]byte, wire.HeaderLen, wire.HeaderLen+wire.PartLen+len(part)+wire.AuthLen)
-		wire.PutHeader(d, wire.Header{Type: wire.Transport, Tag: s.remote, Number: uint32(number) + uint32(i)})
-		plain := append(wire.Part{Index: i, More: i < count-1}.AppendTo(d), part...)[wire.HeaderLen:]
-		d = s.sealer.Seal(d, putNonce(nonce[:], number+uint64(i)), plain, d)
-		datagrams = append(datagrams, d)
+		header := make([]byte, wire.HeaderLen, wire.HeaderLen+wire.PartLen+len(part)+wire.AuthLen)
+		wire.PutHeader(header, wire.Header{Type: wire.Transport, Tag: s.remote, Number: uint32(number) + uint32(i)})
+		plain := append(wire.Part{Index: i, More: i < count-1}.AppendTo(header), part...)[wire.HeaderLen:]
+		datagrams = append(datagrams, s.sealer.Seal(header, putNonce(nonce[:], number+uint64(i)), plain, header))
 	}
-	return datagrams, true
+	return datagrams, DropNone
 }
 
 // assemblies are the payloads of a session of which only some parts have come. They

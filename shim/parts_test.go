@@ -38,9 +38,9 @@ func TestPartsProperties(t *testing.T) {
 				pkt = ipv4(200, 0, 0, data)
 			}
 			buf := append(make([]byte, Headroom), pkt...)
-			datagrams, ok := a.SealParts(buf, Headroom, len(buf), false, room)
-			if !ok {
-				t.Fatalf("%d bytes do not go in parts of %d", len(pkt), room)
+			datagrams, d := a.SealParts(buf, Headroom, len(buf), false, room)
+			if d != DropNone {
+				t.Fatalf("%d bytes do not go in parts of %d: %v", len(pkt), room, d)
 			}
 			for _, d := range datagrams {
 				if len(d) > room {
@@ -80,8 +80,12 @@ func TestTooManyParts(t *testing.T) {
 	a, _ := sessionsOf(t, wire.AES256GCM)
 	pkt := ipv4(200, 0, 0, make([]byte, 8*1000))
 	buf := append(make([]byte, Headroom), pkt...)
-	if _, ok := a.SealParts(buf, Headroom, len(buf), false, 1000); ok {
-		t.Error("more than eight parts")
+	if _, d := a.SealParts(buf, Headroom, len(buf), false, 1000); d != DropOversize {
+		t.Errorf("more than eight parts: %v", d)
+	}
+	a.next.Store(rejectNumbers - 1)
+	if _, d := a.SealParts(buf, Headroom, Headroom+1000, false, 500); d != DropNoSession {
+		t.Errorf("no numbers left: %v", d)
 	}
 }
 

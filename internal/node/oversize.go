@@ -11,8 +11,9 @@ import (
 // What the host hands over may be too long for the pair that it is to go over, as the
 // host does not know yet, or cannot. Nothing of it is lost in silence:
 //
-//   - TCP whose segments are ours to make (their checksum is) is cut into shorter ones,
-//     and the host is told.
+//   - TCP whose segments are ours to make (their checksum is) is cut into shorter ones.
+//     The host is told by its route. An ICMP error would have it take for lost
+//     what is under way; it is for hosts whose routes cannot be changed.
 //   - What must be carried all the same goes in parts (shim.MayPart).
 //   - All else is dropped and counted, and the host is told by an ICMP error.
 
@@ -104,7 +105,7 @@ func (o *sealer) oversize(q *peer, s *shim.Session, hop shim.Hop, buf []byte, p 
 	mtu, size := hostMTU(p.Buf, longest), single(p)
 	switch segment := longest - p.HeaderLen(); {
 	case isTCP(p) && segment >= leastSegment:
-		if size > mtu {
+		if size > mtu && !q.routed.Load() {
 			o.notices.tell(&o.notices.advice, q, hop, p.Buf, mtu)
 		}
 		p.Segment = segment
@@ -147,9 +148,9 @@ func (o *sealer) singly(q *peer, s *shim.Session, hop shim.Hop, p *inner.Packet)
 func (o *sealer) sealParts(q *peer, s *shim.Session, hop shim.Hop, buf []byte, p *inner.Packet) {
 	from := offsetIn(buf, p.Buf)
 	m := message(hop, p.Buf)
-	datagrams, ok := s.SealParts(buf, from, from+len(p.Buf), p.Partial, hop.Room)
-	if !ok {
-		o.node.drop(shim.DropOversize)
+	datagrams, drop := s.SealParts(buf, from, from+len(p.Buf), p.Partial, hop.Room)
+	if drop != shim.DropNone {
+		o.node.drop(drop)
 		return
 	}
 	for _, d := range datagrams {

@@ -1,15 +1,12 @@
 package node_test
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/multi6/multi6/internal/lab"
@@ -57,22 +54,18 @@ func awaitMTU(t *testing.T, n *node.Node, mtu int) (got int) {
 	return got
 }
 
-// kernelMTU returns how long packets from a host to an address may be, as its kernel
-// believes.
-func kernelMTU(t *testing.T, from *lab.Host, to netip.Addr) (mtu int) {
+// tcpMTU returns how long the packets of the only TCP connection of a host may be, as its
+// kernel believes.
+func tcpMTU(t *testing.T, h *lab.Host) (mtu int) {
 	t.Helper()
-	must(t, from.Do(func() error {
-		c, err := net.DialUDP("udp6", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, 9)))
-		if err != nil {
-			return err
+	must(t, h.Do(func() error {
+		sockets, err := netlink.SocketDiagTCPInfo(unix.AF_INET6)
+		for _, s := range sockets {
+			if s.InetDiagMsg.State == netlink.TCP_ESTABLISHED && s.TCPInfo != nil {
+				mtu = int(s.TCPInfo.Pmtu)
+			}
 		}
-		defer c.Close()
-		raw, err := c.SyscallConn()
-		if err != nil {
-			return err
-		}
-		cerr := raw.Control(func(fd uintptr) { mtu, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU) })
-		return errors.Join(cerr, err)
+		return err
 	}))
 	return mtu
 }
@@ -123,7 +116,7 @@ func shrink(t *testing.T, f family, c shrinking, offloads bool) {
 		if f == v4 {
 			want = min(max(found-18, 1280), jumboInner)
 		}
-		eventually(t, patience, fmt.Sprintf("MTU of %d in the kernel", want), func() bool { return kernelMTU(t, s.a, d.idB) == want })
+		eventually(t, patience, fmt.Sprintf("MTU of %d in TCP", want), func() bool { return tcpMTU(t, s.a) == want })
 	}
 }
 
@@ -157,133 +150,6 @@ func TestSwitchToNarrowPair(t *testing.T) {
 	tcp.goesOn(t, "switched")
 	awaitMTU(t, d.a, 1280)
 	tcp.goesOn(t, "narrow")
-}
-
-// A talk is two UDP sockets on inner addresses of A and B.
-type talk struct{ near, far *net.UDPConn }
-
-// newTalk opens them. A's is connected to B's.
-func newTalk(t *testing.T, d *duo, a, b netip.Addr) talk {
-	t.Helper()
-	far := openUDP(t, d.hostB, netip.AddrPortFrom(b, 0), netip.AddrPort{})
-	to := far.LocalAddr().(*net.UDPAddr).AddrPort()
-	return talk{openUDP(t, d.hostA, netip.AddrPortFrom(a, 0), to), far}
-}
-
-func openUDP(t *testing.T, h *lab.Host, at, to netip.AddrPort) (c *net.UDPConn) {
-	t.Helper()
-	must(t, h.Do(func() (err error) {
-		if to.IsValid() {
-			c, err = net.DialUDP("udp", net.UDPAddrFromAddrPort(at), net.UDPAddrFromAddrPort(to))
-		} else {
-			c, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-		}
-		return err
-	}))
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-// fragments sets whether the near socket's packets may be fragmented: if not, it fails to
-// send what is longer than the path MTU that the kernel knows (ip(7), ipv6(7)).
-func (k talk) fragments(t *testing.T, may bool) {
-	t.Helper()
-	raw, err := k.near.SyscallConn()
-	must(t, err)
-	mode := unix.IP_PMTUDISC_DO
-	if may {
-		mode = unix.IP_PMTUDISC_DONT
-	}
-	must(t, raw.Control(func(fd uintptr) {
-		if k.near.LocalAddr().(*net.UDPAddr).IP.To4() != nil {
-			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, mode)
-			return
-		}
-		err = errors.Join(
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, mode),
-			unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1),
-		)
-	}))
-	must(t, err)
-}
-
-// arrives sends a datagram whose packet is size bytes long until it has arrived.
-func (k talk) arrives(t *testing.T, size int) {
-	t.Helper()
-	payload := make([]byte, size-k.headers())
-	for i := range payload {
-		payload[i] = byte(i * 7)
-	}
-	got := make([]byte, 65536)
-	eventually(t, patience, fmt.Sprintf("datagram of %d bytes", size), func() bool {
-		// What the kernel has been told of earlier ones may be the answer to this one.
-		if _, err := k.near.Write(payload); err != nil && !errors.Is(err, syscall.EMSGSIZE) {
-			t.Fatal(err)
-		}
-		must(t, k.far.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
-		n, err := k.far.Read(got)
-		return err == nil && bytes.Equal(got[:n], payload)
-	})
-}
-
-// runArrives sends so many datagrams whose packets are size bytes long in one call
-// (UDP_SEGMENT), until as many have arrived.
-func (k talk) runArrives(t *testing.T, size, count int) {
-	t.Helper()
-	n := size - k.headers()
-	raw, err := k.near.SyscallConn()
-	must(t, err)
-	segment := func(size int) {
-		must(t, raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT, size) }))
-		must(t, err)
-	}
-	segment(n)
-	defer segment(0)
-	payload := make([]byte, count*n)
-	for i := range payload {
-		payload[i] = byte(i*11 + i/n)
-	}
-	got := make([]byte, 65536)
-	eventually(t, patience, fmt.Sprintf("%d datagrams of %d bytes", count, size), func() bool {
-		if _, err := k.near.Write(payload); err != nil {
-			t.Fatal(err)
-		}
-		for i := 0; i < count; {
-			must(t, k.far.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
-			m, err := k.far.Read(got)
-			switch {
-			case err != nil:
-				return false
-			case bytes.Equal(got[:m], payload[i*n:(i+1)*n]):
-				i++
-			}
-		}
-		return true
-	})
-}
-
-// refused sends datagrams whose packets are size bytes long until the kernel will not.
-func (k talk) refused(t *testing.T, size int) {
-	t.Helper()
-	tries := 0
-	eventually(t, patience, fmt.Sprintf("EMSGSIZE for %d bytes", size), func() bool {
-		tries++
-		_, err := k.near.Write(make([]byte, size-k.headers()))
-		if err != nil && !errors.Is(err, syscall.EMSGSIZE) {
-			t.Fatal(err)
-		}
-		return err != nil
-	})
-	if tries == 1 {
-		t.Error("the kernel knew before anything was sent: nothing was tested")
-	}
-}
-
-func (k talk) headers() int {
-	if k.near.LocalAddr().(*net.UDPAddr).IP.To4() != nil {
-		return 20 + 8
-	}
-	return 40 + 8
 }
 
 // TestOversizedDatagram: datagrams that may not be fragmented and are too long for the
@@ -330,26 +196,4 @@ func TestOversizedDatagram(t *testing.T) {
 		k4.refused(t, 1209)
 		k4.arrives(t, 1208)
 	})
-}
-
-// babble sends short datagrams until stop is called.
-func (k talk) babble(t *testing.T) (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(10 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				if _, err := k.near.Write([]byte("babble")); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		}
-	}()
-	return func() { close(done); <-ended }
 }

@@ -23,6 +23,8 @@ type peer struct {
 	// tooLong says that it is yet to be told that a datagram was too long for the
 	// interface.
 	tooLong atomic.Bool
+	// routed says that the routes to it have the path MTU.
+	routed atomic.Bool
 
 	// ringMu guards ring, which holds what was sent lately or
 	// waits for a path, and what only the one

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"net/netip"
 
 	"github.com/multi6/multi6/shim"
@@ -15,7 +16,7 @@ func (l *looper) routeMTU(p *peer, path *shim.Path) {
 	p.routedRoom = path.Room
 	l.telling.Lock()
 	defer l.telling.Unlock()
-	l.setRouteMTU(p, []netip.Prefix{netip.PrefixFrom(p.identifier, p.identifier.BitLen())}, path.Hop.MTU(true))
+	err := l.setRouteMTU([]netip.Prefix{netip.PrefixFrom(p.identifier, p.identifier.BitLen())}, path.Hop.MTU(true))
 	var v4, v6 []netip.Prefix
 	for _, r := range p.Routes {
 		if r.Addr().Is4() {
@@ -24,19 +25,19 @@ func (l *looper) routeMTU(p *peer, path *shim.Path) {
 			v6 = append(v6, r)
 		}
 	}
-	l.setRouteMTU(p, v4, path.Hop.MTU(false))
-	l.setRouteMTU(p, v6, path.Hop.MTU(false))
+	err = errors.Join(err, l.setRouteMTU(v4, path.Hop.MTU(false)), l.setRouteMTU(v6, path.Hop.MTU(false)))
+	if p.routed.Store(err == nil); err != nil {
+		l.log.Warn("route MTU", "peer", p.Name, "err", err)
+	}
 }
 
-func (l *looper) setRouteMTU(p *peer, to []netip.Prefix, mtu int) {
+// setRouteMTU sets the MTU of the routes to prefixes of one family.
+func (l *looper) setRouteMTU(to []netip.Prefix, mtu int) error {
 	if len(to) == 0 {
-		return
+		return nil
 	}
 	if to[0].Addr().Is6() {
 		mtu = max(mtu, leastMTU6)
 	}
-	if err := l.edges.RouteMTU(to, min(mtu, l.cfg.MTU)); err != nil {
-		// Packets that are too long are refused one by one.
-		l.log.Warn("route MTU", "peer", p.Name, "err", err)
-	}
+	return l.edges.RouteMTU(to, min(mtu, l.cfg.MTU))
 }
