@@ -173,8 +173,10 @@ func (s *search) candidate() int {
 		return s.max
 	}
 	for _, c := range commonMTUs {
-		if s.size < c && c < s.tooBig {
-			s.edge = true
+		switch {
+		case c == s.size:
+			return min(s.size+mtuGrain, s.max) // likely the path's
+		case s.size < c && c < s.tooBig:
 			return c
 		}
 	}

@@ -47,7 +47,7 @@ func pathMTU(n *node.Node) int {
 // awaitMTU waits until the path MTU that n has found is about mtu.
 func awaitMTU(t *testing.T, n *node.Node, mtu int) (got int) {
 	t.Helper()
-	eventually(t, 20*time.Second, fmt.Sprintf("path MTU of %d", mtu), func() bool {
+	eventually(t, time.Minute, fmt.Sprintf("path MTU of %d", mtu), func() bool {
 		got = pathMTU(n)
 		return mtu-8 < got && got <= mtu
 	})
