@@ -7,8 +7,8 @@ import (
 )
 
 // An Action is something the owner of a Machine has to do. It is one of
-// SendPoll, SendReport, SetPrimary, Duplicate, ResetTimer, Transition, Answered
-// and TestFailed.
+// SendPoll, SendReport, SetPrimary, Duplicate, ResetTimer, Transition, Answered,
+// TestFailed and SetMTU.
 type Action interface{ action() }
 
 // SendPoll asks for a Poll (§5.4) over a pair.
@@ -27,6 +27,8 @@ type SendPoll struct {
 	// OK lists the Polls lately received, newest first. The slice is the
 	// receiver's.
 	OK []Heard
+	// Size, if not zero, is how long the IP packet is to be, in bytes.
+	Size int
 }
 
 // A Heard is an entry of an OK list.
@@ -78,6 +80,8 @@ type Answered struct {
 	ID   uint64
 	Sent time.Time
 	RTT  time.Duration
+	// Padded says that the Poll tested the path MTU.
+	Padded bool
 }
 
 // TestFailed tells that a pair's test went unanswered.

@@ -48,4 +48,9 @@
 // Only what shows that our packets arrive counts for our direction: a Poll of
 // ours in an OK list, a Report, TCP progress. Inbound traffic shows that the
 // peer's direction works; for ours it is only a hint of what to try first.
+//
+// # Path MTU
+//
+// What the primary carries is searched for by Polls that are padded (search.go, RFC
+// 8899). Of those that go unanswered none is evidence against the pair.
 package detect

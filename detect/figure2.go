@@ -78,6 +78,7 @@ func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Ac
 		p.deprecated = c.Deprecated
 		m.pairs[c.Pair] = p
 		m.order = append(m.order, c.Pair)
+		acts = m.limitMTU(now, c.Pair, c.MTU, acts)
 	}
 	m.polls.keep(m.pairs)
 	if !m.connected {
@@ -163,6 +164,8 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 		if x.cause != Complaint { // the send timer is not to blame
 			m.alarms++
 		}
+		// It carries Polls, but maybe not what is longer: a black hole.
+		m.pairs[p].search.suspect(now)
 	}
 	if x.doubt && p != m.primary {
 		// Found a way; but is the old one gone?

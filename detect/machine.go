@@ -165,6 +165,7 @@ func (m *Machine) Deadline() time.Time {
 	switch m.state {
 	case PrimaryOperational:
 		d = earliest(d, earliest(earliest(m.trial.at, m.trial.measureAt), earliest(m.checkAt, m.watchAt)))
+		d = earliest(d, m.probeAt())
 	case TestingPrimary:
 		d = earliest(d, m.explore.next())
 		if x := &m.explore; x.cause == PeerPoll && !x.carries && x.doubt {
@@ -239,6 +240,8 @@ func (m *Machine) HandleTimeout(now time.Time, acts []Action) []Action {
 		return m.measure(now, acts)
 	case m.state == PrimaryOperational && due(m.watchAt, now):
 		return m.look(now, acts)
+	case m.state == PrimaryOperational && due(m.probeAt(), now):
+		return m.probe(now, acts)
 	case m.state == TestingPrimary:
 		return m.advance(now, acts)
 	case m.state == NoPrimary && due(m.explore.retryAt, now):
@@ -276,6 +279,9 @@ func (m *Machine) use(now time.Time, p locator.Pair, r Reason, acts []Action) []
 			m.stats.Switches++
 		}
 		m.last = p
+		if x := m.pairs[p]; x != nil {
+			x.search.revisit(now)
+		}
 	}
 	acts = append(acts, SetPrimary{From: m.primary, To: p, Reason: r})
 	m.primary, m.second = p, locator.Pair{}

@@ -39,6 +39,8 @@ type pair struct {
 	unanswered float64
 	// watch is for a pair that is better liked than the primary.
 	watch watch
+	// search is for the pair's path MTU.
+	search search
 }
 
 // alarmsFor is the age at which an alarm that proved false counts half, and maxExtra
@@ -81,6 +83,14 @@ func (m *Machine) tries(now time.Time) int {
 		return m.timers.Tries
 	}
 	return m.timers.Tries + min(int(p.alarmsNow(now)/2), maxExtra)
+}
+
+// measured takes in the round-trip time of a Poll.
+func (p *pair) measured(d time.Duration) {
+	p.pollRTT.sample(d)
+	if !p.rtt.known() {
+		p.rtt = p.pollRTT // until upper layers say more
+	}
 }
 
 func (p *pair) tested(now time.Time, ok bool) { p.ok, p.testedAt = ok, now }
@@ -190,6 +200,10 @@ type PairStatus struct {
 	Hold       time.Duration
 	// InboundAt is when the peer's Poll last came over the pair's reverse.
 	InboundAt time.Time
+	// MTU is the path MTU as far as is known, in bytes of IP packets, zero if it is not
+	// searched for; MTUState is how far the search is.
+	MTU      int
+	MTUState MTUState
 }
 
 // Pairs returns all known pairs by rank, best first.
@@ -201,6 +215,7 @@ func (m *Machine) Pairs() []PairStatus {
 			Pair: k, Primary: k == m.primary, Result: "untested", At: p.testedAt,
 			RTT: p.rtt.smoothed, Variation: p.rtt.variation, InboundAt: p.inboundAt,
 			Class: p.class, Hold: m.holdOf(k), Loss: p.loss, LossAt: p.lossAt,
+			MTU: p.search.size, MTUState: p.search.state,
 		}
 		if q := m.pairs[m.primary]; q != nil && p.class < q.class {
 			s.WorksSince = p.watch.okSince

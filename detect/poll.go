@@ -31,6 +31,8 @@ type sentPoll struct {
 	// asks says that it wants an answer, train that it is one of a train
 	// (degraded.go).
 	asks, train bool
+	// size is that of a padded Poll (mtu.go), zero for others.
+	size int
 }
 
 type heardPoll struct {
@@ -72,10 +74,11 @@ func (p *polls) take(now time.Time, id uint64) (sentPoll, bool) {
 	return sentPoll{}, false
 }
 
-// pending reports whether a Poll on pair is unanswered since after t.
+// pending reports whether a Poll on pair is unanswered since after t. Padded ones may
+// have been too long.
 func (p *polls) pending(k locator.Pair, t time.Time) bool {
 	for _, s := range p.sent {
-		if s.pair == k && s.at.After(t) {
+		if s.pair == k && s.at.After(t) && s.size == 0 {
 			return true
 		}
 	}
@@ -180,14 +183,15 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 			p.polled(true)
 		}
 		took := now.Sub(s.at) - h.Held
-		p.pollRTT.sample(took)
-		if !p.rtt.known() {
-			p.rtt = p.pollRTT // until upper layers say more
+		if s.size > 0 {
+			acts = m.passes(now, s, acts)
+		} else {
+			p.measured(took)
 		}
 		if s.train && s.pair == m.trial.pair {
 			m.trial.answered++
 		}
-		acts = append(acts, Answered{Pair: s.pair, ID: s.id, Sent: s.at, RTT: now.Sub(s.at) - h.Held})
+		acts = append(acts, Answered{Pair: s.pair, ID: s.id, Sent: s.at, RTT: took, Padded: s.size > 0})
 		if !m.current(s) {
 			continue // it may have failed since
 		}

@@ -148,6 +148,7 @@ func TestMachineProperties(t *testing.T) {
 				for i := range cs {
 					cs[i].Class = rapid.IntRange(0, 2).Draw(t, "class")
 					cs[i].Deprecated, cs[i].Metered = rapid.Bool().Draw(t, "deprecated"), rapid.Bool().Draw(t, "metered")
+					cs[i].MTU = rapid.SampledFrom([]int{0, 1280, 1500, 9000}).Draw(t, "MTU")
 					known[cs[i].Pair] = true
 				}
 				h.set(cs)
@@ -193,6 +194,19 @@ func TestMachineProperties(t *testing.T) {
 			"move": func(t *rapid.T) {
 				p := pairOf(pair.Draw(t, "pair"))
 				h.event(func(acts []Action) []Action { return h.m.HandleMove(h.now, p, acts) })
+				note()
+			},
+			"too big": func(t *rapid.T) {
+				p, mtu := pairOf(pair.Draw(t, "pair")), rapid.IntRange(0, 9000).Draw(t, "MTU")
+				h.event(func(acts []Action) []Action {
+					acts, _ = h.m.HandleTooBig(h.now, p, mtu, acts)
+					return acts
+				})
+				note()
+			},
+			"too long": func(t *rapid.T) {
+				p, size := pairOf(pair.Draw(t, "pair")), rapid.SampledFrom([]int{0, 1280, 1500, 9000}).Draw(t, "size")
+				h.event(func(acts []Action) []Action { return h.m.HandleTooLong(h.now, p, size, acts) })
 				note()
 			},
 			"want":    func(t *rapid.T) { h.want(pair.Draw(t, "pair")); note() },

@@ -18,7 +18,11 @@ type world struct {
 	delay time.Duration
 	// arrives is the fate of a datagram on a pair, seen from its sender.
 	arrives func(p locator.Pair) bool
-	flights []flight
+	// mtu is the path MTU of all pairs, zero for no limit; losesPadded is the fate of padded
+	// Polls that it lets through.
+	mtu         int
+	losesPadded func() bool
+	flights     []flight
 	// talking are the nodes whose applications send a packet each interval, the
 	// next at tick.
 	talking  [2]bool
@@ -123,6 +127,9 @@ func (w *world) sendPoll(i int, a SendPoll) {
 		fate = "lost"
 	}
 	w.log = append(w.log, fmt.Sprintf("%s, %s, %s", line, nameOf(a.Pair), fate))
+	if a.Size > 0 && (w.mtu > 0 && a.Size > w.mtu || w.losesPadded != nil && w.losesPadded()) {
+		return
+	}
 	w.send(i, a.Pair, flight{poll: p})
 }
 

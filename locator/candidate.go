@@ -24,6 +24,8 @@ type Local struct {
 	// Metered locators cost by the byte: they are tested and reported over no
 	// more than need be.
 	Metered bool
+	// MTU is that of the interface, in bytes; zero: not known.
+	MTU int
 }
 
 // A Remote is a locator that the peer announced or that was configured.
@@ -56,6 +58,8 @@ type Candidate struct {
 	Deprecated bool
 	// Metered says that one end at least costs by the byte.
 	Metered bool
+	// MTU is what Pair.Local's interface carries, in bytes; zero: not known.
+	MTU int
 	// Ambiguous says that the remote locator, used from the local one, may mean
 	// someone else (draft §3.1): it is private or link-local, nobody vouches for it
 	// and it is not on a link that is known to be ours.
@@ -120,6 +124,7 @@ func candidate(l Local, r Remote, table policyTable, preferTemporary bool) Candi
 		Preference: int(l.Preference) + int(r.Preference),
 		Deprecated: l.Deprecated || r.Deprecated,
 		Metered:    l.Metered || r.Metered,
+		MTU:        l.MTU,
 		Ambiguous:  meaningOf(l, r) == mayMeanPeer,
 		keys: keys{
 			localDeprecated: l.Deprecated,

@@ -110,6 +110,7 @@ func (t *Table) Operational() []Local {
 				Preference: rule.Preference,
 				Metered:    rule.Metered,
 				Deprecated: e.Fact.last() || e.Drained,
+				MTU:        e.Fact.MTU,
 			})
 		}
 	}

@@ -18,8 +18,10 @@ type Send struct {
 	Pair      locator.Pair
 	Interface uint32
 	// Metered says that the pair costs by the byte, Test that the datagram tests it.
-	Metered  bool
-	Test     bool
+	Metered bool
+	Test    bool
+	// Padded is, of a Poll that tests for the path MTU, the length of its IP packet.
+	Padded   int
 	Datagram []byte
 }
 
@@ -79,11 +81,14 @@ const (
 	EventNAT
 	// EventClose: the peer has closed the context.
 	EventClose
+	// EventMTU: the path MTU of Pair, as far as is known, changed.
+	EventMTU
 )
 
 var eventKinds = [...]string{
 	EventState: "state", EventTest: "test", EventTestFailed: "test failed", EventAnswer: "answer",
 	EventSwitch: "switch", EventSession: "session", EventLocators: "locators", EventNAT: "nat", EventClose: "close",
+	EventMTU: "mtu",
 }
 
 // String returns the kind's name.

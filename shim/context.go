@@ -23,6 +23,8 @@ type Config struct {
 	Keepalive time.Duration
 	// Port is this node's UDP port, told to the peer with each local locator.
 	Port uint16
+	// MTU is how long inner packets are at most, zero for not known.
+	MTU int
 	// Ciphers are those this end can use.
 	Ciphers wire.Ciphers
 	Timers  detect.Timers
@@ -242,6 +244,7 @@ func (c *Context) HandleRoutes(now time.Time, acts []Action) []Action {
 func (c *Context) setCandidates() {
 	c.vouched = false
 	cs := locator.Pairs(c.locals, c.remotes.list(), c.cfg.Order)
+	c.limitMTUs(cs)
 	c.candidates = cs
 	c.interfaces = make(map[locator.Pair]uint32, len(cs))
 	for _, x := range cs {
@@ -347,19 +350,13 @@ func (c *Context) setPath() {
 	c.do(SetPath{&Path{Session: s, Hop: p, Second: second, Term: c.term}})
 }
 
-func (c *Context) hop(p locator.Pair) Hop {
-	if !p.IsValid() {
-		return Hop{}
-	}
-	return Hop{p, c.interfaces[p], &c.tallyOf(p).sent}
-}
-
 // newTerm begins a term with what the session has come to, and what is known to
 // have arrived before.
 func (c *Context) newTerm() {
 	c.seen = 0
 	c.term = &Term{session: c.sessions.current, startedAt: c.now}
 	raise(&c.term.arrivedSent, c.outageSince)
+	raise(&c.term.acknowledged, c.outageSince)
 	if s := c.sessions.current; s != nil {
 		c.term.first = s.next.Load()
 	}

@@ -52,7 +52,7 @@ const (
 	DropICMP
 	// DropICMPLimit: more ICMP errors than are looked at.
 	DropICMPLimit
-	// DropTooBig: an ICMP error that says that a datagram was too long for a link.
+	// DropTooBig: an ICMP error that says that a link carries less than any may.
 	DropTooBig
 	// DropECN: a congestion mark on a packet whose transport does not know of marks
 	// (RFC 6040 §4.2).

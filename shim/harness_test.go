@@ -75,6 +75,8 @@ type host struct {
 	came   Arrivals
 	drops  [NumDrops]int
 	events []Event
+	// resends are those that the Context asked for.
+	resends []Resend
 	// sent are the datagrams that left, whatever became of them.
 	sent []*flight
 	// timeouts counts HandleTimeout at one instant.
@@ -188,7 +190,10 @@ func (h *host) perform(acts []Action) {
 	for _, a := range acts {
 		switch a := a.(type) {
 		case Send:
-			if len(a.Datagram) > wire.MaxOpenLen {
+			if a.Padded > 0 && len(a.Datagram) != a.Padded-outerLen(a.Pair) {
+				h.w.t.Fatalf("%s pads to %d bytes of %d", h.name, len(a.Datagram), a.Padded)
+			}
+			if a.Padded == 0 && len(a.Datagram) > wire.MaxOpenLen {
 				h.w.t.Fatalf("%s sends a control datagram of %d bytes", h.name, len(a.Datagram))
 			}
 			h.transmit(a.Pair, a.Datagram)
@@ -203,6 +208,7 @@ func (h *host) perform(acts []Action) {
 				}
 			}
 		case Resend:
+			h.resends = append(h.resends, a)
 			h.resend(a)
 		case Register:
 			h.tags[a.Tag] = a.Session

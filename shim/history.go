@@ -65,6 +65,9 @@ func (c *Context) record(a detect.Action) {
 	h := &c.history
 	switch a := a.(type) {
 	case detect.SendPoll:
+		if a.Size > 0 {
+			return // it is not for the exploration
+		}
 		h.poll(PollRecord{Pair: a.Pair, ID: a.ID, Sent: c.now, Reply: !a.Answer})
 	case detect.Answered:
 		h.answered(c.now, a)

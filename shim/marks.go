@@ -23,7 +23,11 @@ type Path struct {
 type Hop struct {
 	Pair      locator.Pair
 	Interface uint32
-	sent      *atomic.Uint64
+	// Room is how long a datagram may be, in bytes of UDP payload; zero: as long as it
+	// likes.
+	Room int
+
+	sent *atomic.Uint64
 }
 
 // Sent counts n datagrams that go out over the hop. Whoever sends has to, for all of a

@@ -14,7 +14,13 @@ func (c *Context) perform(acts []detect.Action) {
 		c.record(a)
 		switch a := a.(type) {
 		case detect.SendPoll:
-			c.sendPoll(a)
+			if a.Size > 0 {
+				c.sendPadded(a)
+			} else {
+				c.sendPoll(a)
+			}
+		case detect.SetMTU:
+			c.setMTU(a)
 		case detect.SendReport:
 			c.sendReport(a.Pair)
 		case detect.SetPrimary:
@@ -22,6 +28,10 @@ func (c *Context) perform(acts []detect.Action) {
 		case detect.Duplicate:
 			c.duplicate(a.To)
 		case detect.Answered:
+			if a.Padded {
+				// That one did not arrive would be no loss of the pair's.
+				c.tallyOf(a.Pair).sent.Add(1)
+			}
 			c.vouched = c.remotes.verify(a.Pair.Remote) || c.vouched
 			if a.Pair == c.untrusted {
 				c.duplicate(a.Pair)

@@ -44,8 +44,9 @@ type Session struct {
 	sealer, opener cipher.AEAD
 	next           atomic.Uint64
 
-	// window belongs to whoever opens.
-	window replay.Filter
+	// window and assemblies belong to whoever opens.
+	window     replay.Filter
+	assemblies assemblies
 	// largest is the largest packet number received, plus one; largestAt when it
 	// came (since the context's base) and received the count.
 	largest, received atomic.Uint64
@@ -125,7 +126,12 @@ func (s *Session) seal(buf []byte, start, end int) ([]byte, bool) {
 // packet is one that CheckInner accepts; partial says that its checksum is to be
 // completed. It reports false when the session's packet numbers are used up.
 func (s *Session) SealPacket(buf []byte, from, to int, partial bool) ([]byte, bool) {
-	start := from
+	return s.seal(buf, s.rewrite(buf, from, to, partial)-wire.HeaderLen, to)
+}
+
+// rewrite makes a payload of the packet buf[from:to], and returns where it begins.
+func (s *Session) rewrite(buf []byte, from, to int, partial bool) (start int) {
+	start = from
 	if pkt := buf[from:to]; s.rewritable(pkt) {
 		start = from + wire.IPv6HeaderLen - wire.InnerLen
 		wire.PutInner(buf[start:start+wire.InnerLen], pkt)
@@ -133,7 +139,7 @@ func (s *Session) SealPacket(buf []byte, from, to int, partial bool) ([]byte, bo
 	if partial {
 		setPartial(&buf[start])
 	}
-	return s.seal(buf, start-wire.HeaderLen, to)
+	return start
 }
 
 // setPartial marks a payload by its first byte.

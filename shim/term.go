@@ -20,8 +20,9 @@ type Term struct {
 	// segments logs what TCP will confirm, others what only a Report can.
 	segments, others sendLog
 	// arrivedSent is when the latest packet was sent that is known to have
-	// arrived, and confirmed when that became known.
-	arrivedSent, confirmed atomic.Int64
+	// arrived, and confirmed when that became known. acknowledged is the same as
+	// arrivedSent, but for what only Polls show: they are short.
+	arrivedSent, confirmed, acknowledged atomic.Int64
 	// sample is the longest round-trip time measured, zero once it was taken.
 	sample atomic.Int64
 	flows  atomic.Pointer[flows]
@@ -37,6 +38,7 @@ type Term struct {
 // confirm notes that a packet sent at that time has arrived, as is known now.
 func (t *Term) confirm(now, sent, sample time.Duration) {
 	raise(&t.arrivedSent, sent)
+	raise(&t.acknowledged, sent)
 	raise(&t.confirmed, now)
 	raise(&t.sample, sample)
 }

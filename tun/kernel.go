@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"syscall"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -27,13 +26,19 @@ type Config struct {
 	Addresses []netip.Prefix
 	// Routes are the inner addresses of peers.
 	Routes []netip.Prefix
+	// RouteMTU is how long packets over Routes may be at first, in bytes; zero: MTU.
+	RouteMTU int
 }
 
 // Kernel is a TUN device of the network namespace it was opened in. Its
 // addresses and routes go away with it.
 type Kernel struct {
-	file   *fdwait.File
-	index  int
+	file *fdwait.File
+	name string
+	// index and mtu are the interface's.
+	index, mtu int
+	// routes is for changes of routes, in the namespace of the device.
+	routes *netlink.Handle
 	reader reader
 	writer writer
 }
@@ -101,7 +106,7 @@ func (k *Kernel) configure(c Config) error {
 	if err != nil {
 		return fmt.Errorf("tun: %s: %w", c.Name, err)
 	}
-	k.index = link.Attrs().Index
+	k.name, k.index, k.mtu = c.Name, link.Attrs().Index, c.MTU
 	if err := netlink.LinkSetMTU(link, c.MTU); err != nil {
 		return fmt.Errorf("tun: MTU %d of %s: %w", c.MTU, c.Name, err)
 	}
@@ -120,12 +125,7 @@ func (k *Kernel) configure(c Config) error {
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("tun: %s up: %w", c.Name, err)
 	}
-	for _, r := range c.Routes {
-		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: k.index, Dst: ipNet(r), Scope: netlink.SCOPE_LINK}); err != nil {
-			return fmt.Errorf("tun: route %s by %s: %w", r, c.Name, routeError(err))
-		}
-	}
-	return nil
+	return k.addRoutes(c)
 }
 
 // quiet keeps the kernel from talking on the device on its own account: there are
@@ -138,13 +138,6 @@ func quiet(name string) {
 	_ = os.WriteFile(dir+"accept_dad", []byte("0"), 0)
 }
 
-func routeError(err error) error {
-	if errors.Is(err, syscall.EEXIST) {
-		return fmt.Errorf("there is such a route already, remove it or the peer's entry: %w", err)
-	}
-	return err
-}
-
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
@@ -153,4 +146,10 @@ func ipNet(p netip.Prefix) *net.IPNet {
 func (k *Kernel) Index() int { return k.index }
 
 // Close implements Device. It may be called again.
-func (k *Kernel) Close() error { return k.file.Close() }
+func (k *Kernel) Close() error {
+	err := k.file.Close()
+	if k.routes != nil {
+		k.routes.Close()
+	}
+	return err
+}

@@ -118,6 +118,36 @@ func TestKernelConfiguration(t *testing.T) {
 	})
 }
 
+// TestRouteMTU: the routes to the peers say how long packets may be, from the start and
+// when that changes; what TCP tells the other end stays.
+func TestRouteMTU(t *testing.T) {
+	inSpace(t, func(t *testing.T) {
+		c := config("shim0")
+		c.RouteMTU = 1280
+		k := open(t, c)
+		check := func(to netip.Prefix, mtu, mss int) {
+			t.Helper()
+			rs, err := netlink.RouteGet(to.Addr().AsSlice())
+			if err != nil || len(rs) != 1 || rs[0].MTU != mtu || rs[0].AdvMSS != mss {
+				t.Errorf("route to %s: %+v, %v; want MTU %d, MSS %d", to, rs, err, mtu, mss)
+			}
+		}
+		check(c.Routes[0], 1280, 1400-60)
+		check(c.Routes[1], 1280, 1400-40)
+		if err := k.SetRouteMTU(c.Routes[:1], 1362); err != nil {
+			t.Fatal(err)
+		}
+		check(c.Routes[0], 1362, 1400-60)
+		check(c.Routes[1], 1280, 1400-40)
+		if err := k.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.SetRouteMTU(c.Routes, 1400); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}
+
 // addresses returns those of an interface, without link-local ones.
 func addresses(t *testing.T, link netlink.Link) (list []string) {
 	t.Helper()

@@ -29,6 +29,10 @@
 //	2  control: 0x20 | frames
 //	4  a whole IPv4 packet, whose version is the kind
 //	6  a whole IPv6 packet, likewise
+//	3  5  7  as 1  4  6, of a packet whose TCP or UDP checksum is void
+//	8  a part of a payload of one of these kinds: more 1 bit, index 3 bits | bytes
+//
+// The parts of a payload have consecutive packet numbers.
 //
 // The inner header takes the place of the 40 bytes of IPv6 header of a packet
 // between the two identifiers. It keeps what the receiver cannot derive:

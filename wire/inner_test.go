@@ -134,6 +134,7 @@ func TestPayloadKind(t *testing.T) {
 	names := map[wire.Kind]string{
 		wire.KindRewritten: "rewritten", wire.KindControl: "control", wire.KindIPv4: "ipv4", wire.KindIPv6: "ipv6",
 		wire.KindRewrittenPartial: "rewritten partial", wire.KindIPv4Partial: "ipv4 partial", wire.KindIPv6Partial: "ipv6 partial",
+		wire.KindPart: "part",
 	}
 	for first := range 256 {
 		want := wire.Kind(first >> 4)

@@ -23,6 +23,7 @@ const (
 	KindControl   Kind = 2 // frames
 	KindIPv4      Kind = 4 // a whole IPv4 packet
 	KindIPv6      Kind = 6 // a whole IPv6 packet
+	KindPart      Kind = 8 // a part of a payload
 
 	// The same, but the packet's TCP or UDP checksum is void: its sender left it to
 	// the device, and the seal vouches for the bytes. The receiver has it completed if
@@ -70,7 +71,8 @@ func PartialOf(k Kind) Kind {
 // Neither success nor failure allocates.
 func PayloadKind(first byte) (Kind, error) {
 	switch k := Kind(first >> 4); k {
-	case KindRewritten, KindControl, KindIPv4, KindIPv6, KindRewrittenPartial, KindIPv4Partial, KindIPv6Partial:
+	case KindRewritten, KindControl, KindIPv4, KindIPv6, KindRewrittenPartial, KindIPv4Partial, KindIPv6Partial,
+		KindPart:
 		return k, nil
 	default:
 		return 0, kindError(k)
@@ -88,6 +90,8 @@ func (k Kind) String() string {
 		return "ipv4"
 	case KindIPv6:
 		return "ipv6"
+	case KindPart:
+		return "part"
 	case KindRewrittenPartial, KindIPv4Partial, KindIPv6Partial:
 		return k.Whole().String() + " partial"
 	}

@@ -144,6 +144,8 @@ func whatHappened(e node.Event) string {
 		return "a session is in use: " + e.Detail
 	case "nat":
 		return fmt.Sprintf("nat on %s: %s", pairText(e.Pair), e.Detail)
+	case "mtu":
+		return fmt.Sprintf("path MTU of %s: %s", pairText(e.Pair), e.Detail)
 	case "close":
 		return "the peer has closed"
 	}

@@ -237,8 +237,9 @@ func happened() []node.Event {
 		at(10, node.Event{Kind: "session", Peer: "c", Detail: "2cf82e"}),
 		at(11, node.Event{Kind: "locators", Peer: "c", Detail: "the peer's"}),
 		at(12, node.Event{Kind: "nat", Peer: "c", Pair: &pair2, Detail: "seen as 198.51.100.4:4001"}),
-		at(13, node.Event{Kind: "close", Peer: "c"}),
-		at(14, node.Event{Kind: "new kind", Peer: "c", Detail: "of a later version"}),
+		at(13, node.Event{Kind: "mtu", Peer: "c", Pair: &pair2, Detail: "1280 → 1500"}),
+		at(14, node.Event{Kind: "close", Peer: "c"}),
+		at(15, node.Event{Kind: "new kind", Peer: "c", Detail: "of a later version"}),
 	}
 }
 
@@ -268,8 +269,8 @@ func TestEvents(t *testing.T) {
 	if n := number("events --socket SOCKET", exitOK); n != all || d.recent != "recent=1&follow=0" {
 		t.Errorf("%d lines, want %d, asked with %q", n, all, d.recent)
 	}
-	if n := number("events --socket SOCKET c", exitOK); n != 6 {
-		t.Errorf("%d lines of c, want 6", n)
+	if n := number("events --socket SOCKET c", exitOK); n != 7 {
+		t.Errorf("%d lines of c, want 7", n)
 	}
 	// The fake daemon ends the stream, as one that goes does.
 	if n := number("events --socket SOCKET -f b", exitNoDaemon); n != 7 || d.recent != "recent=1" {

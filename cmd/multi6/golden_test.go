@@ -50,9 +50,9 @@ func roaming() node.Status {
 		Peers: []node.PeerStatus{{
 			Name: "b", Identifier: "fd6e::b", State: "primary operational", Connected: true, Primary: &dear, SendTimerMillis: 46,
 			Pairs: []node.PairStatus{
-				{Pair: cheap, Result: "ok", AgeMillis: 700, RTTMillis: 11, Rank: 1, Interface: "wlan0", MTU: 1500, WorksMillis: 3200, HoldMillis: 10_000},
-				{Pair: six, Result: "failed", AgeMillis: 812, HeardMillis: 95, Rank: 2, Class: 1, Why: "lower preference: 100 < 150", Interface: "eth0", MTU: 1500},
-				{Pair: dear, Primary: true, Result: "ok", AgeMillis: 36, HeardMillis: 4100, RTTMillis: 48, Rank: 3, Class: 2, Why: "metered", Interface: "wwan0", MTU: 1280, Metered: true},
+				{Pair: cheap, Result: "ok", AgeMillis: 700, RTTMillis: 11, Rank: 1, Interface: "wlan0", MTU: 1500, PathMTU: 1492, PathMTUState: "search complete", WorksMillis: 3200, HoldMillis: 10_000},
+				{Pair: six, Result: "failed", AgeMillis: 812, HeardMillis: 95, Rank: 2, Class: 1, Why: "lower preference: 100 < 150", Interface: "eth0", MTU: 1500, PathMTU: 1280, PathMTUState: "error"},
+				{Pair: dear, Primary: true, Result: "ok", AgeMillis: 36, HeardMillis: 4100, RTTMillis: 48, Rank: 3, Class: 2, Why: "metered", Interface: "wwan0", MTU: 1500, PathMTU: 1280, PathMTUState: "searching", Metered: true},
 				// Of one class with the primary: how long it works is of no consequence.
 				{Pair: node.Pair{Local: "fe80::1", Remote: "[fe80::2]:6110"}, Result: "untested", Rank: 4, Class: 2, Why: "ambiguous link-local address", Loss: 0.31, LossMillis: 4000, WorksMillis: 99_000, HoldMillis: 10_000},
 			},
@@ -67,7 +67,7 @@ func roaming() node.Status {
 			Name: "c", Identifier: "fd6e::c", State: "testing primary", Connected: true, Primary: &pinned, Pinned: &pinned, Testing: &pinned,
 			SendTimerMillis: 25,
 			Pairs: []node.PairStatus{
-				{Pair: pinned, Primary: true, Result: "ok", AgeMillis: 90, RTTMillis: 9, Rank: 1, Interface: "eth0", MTU: 1500},
+				{Pair: pinned, Primary: true, Result: "ok", AgeMillis: 90, RTTMillis: 9, Rank: 1, Interface: "eth0", MTU: 1500, PathMTU: 1280, PathMTUState: "base"},
 			},
 			NAT: []node.NATStatus{{Local: "10.64.3.9", SeenAs: "100.64.0.1:6110"}, {Local: "192.168.1.7", SeenAs: "198.51.100.9:41999"}},
 		}, idle()},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/multi6/multi6/detect"
 	"github.com/multi6/multi6/internal/node"
 )
 
@@ -19,7 +20,9 @@ func newPairsCmd() *cobra.Command {
   OUT    whether our packets arrive over it, and since when that is known
   IN     when the peer last tested the way back; - if it never did
   RTT    the round trip, smoothed
-  MTU    that of the interface, in bytes
+  MTU    the path MTU in bytes: the longest packet known to arrive; + while longer ones
+         are being tried, ? if not even such as every path should carry do; - if it
+         was not looked for yet
   RANK   the order in which pairs are liked, all else being equal
   CLASS  pairs of one class are equally wanted; only to a lower class does traffic
          move back, once a pair there has worked for the failback time
@@ -70,7 +73,7 @@ func pairsText(s node.Status) string {
 		for _, q := range p.Pairs {
 			rows = append(rows, []string{
 				markOf(q) + pairText(&q.Pair), orDash(q.Interface), outText(q), ago(q.HeardMillis), span(q.RTTMillis),
-				numberText(q.MTU), fmt.Sprint(q.Rank), fmt.Sprint(q.Class), whyText(p, q),
+				mtuText(q), fmt.Sprint(q.Rank), fmt.Sprint(q.Class), whyText(p, q),
 			})
 		}
 		if len(p.Pairs) == 0 {
@@ -135,12 +138,17 @@ func isBetter(p node.PeerStatus, q node.PairStatus) bool {
 	return false
 }
 
-// numberText writes n, "-" for zero, which means unknown.
-func numberText(n int) string {
-	if n == 0 {
-		return "-"
+// mtuText writes the path MTU of q, "-" if nothing is known of it.
+func mtuText(q node.PairStatus) string {
+	switch q.PathMTUState {
+	case detect.MTUComplete.String():
+		return fmt.Sprint(q.PathMTU)
+	case detect.MTUSearching.String():
+		return fmt.Sprint(q.PathMTU) + "+"
+	case detect.MTUError.String():
+		return fmt.Sprint(q.PathMTU) + "?"
 	}
-	return fmt.Sprint(n)
+	return "-"
 }
 
 // ago writes an age of ms milliseconds, "-" for zero, which means never.

@@ -36,7 +36,7 @@ func healthy() node.Status {
 			State: "primary operational", Connected: true, Primary: &pair1,
 			SendTimerMillis: 46.25, SessionAgeMillis: 252_000,
 			Pairs: []node.PairStatus{
-				{Pair: pair1, Primary: true, Result: "ok", AgeMillis: 3400, RTTMillis: 21.25, Rank: 1},
+				{Pair: pair1, Primary: true, Result: "ok", AgeMillis: 3400, RTTMillis: 21.25, Rank: 1, PathMTU: 1500, PathMTUState: "search complete"},
 				{Pair: pair2, Result: "failed", AgeMillis: 7_384_000, RTTMillis: 0.42, Rank: 2},
 				{Pair: node.Pair{Local: "fe80::1", Remote: "[fe80::2]:6110"}, Result: "untested", Rank: 3},
 			},

@@ -115,6 +115,11 @@ func peerRows(p node.PeerStatus) [][]string {
 		{"identifier", p.Identifier},
 		{"primary pair", pairText(p.Primary)},
 	}
+	for _, q := range p.Pairs {
+		if text := mtuText(q); q.Primary && text != "-" {
+			rows = append(rows, []string{"path mtu", text})
+		}
+	}
 	if p.Testing != nil {
 		rows = append(rows, []string{"testing", pairText(p.Testing)})
 	}

@@ -90,7 +90,7 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	edges := node.Edges{
 		Device: device, Sender: conn, Errors: icmp, Underlay: conn, Names: names,
 		Facts: watcher.Facts(), RouteNews: watcher.RouteNews(), Routable: watcher.Routable,
-		Random: rand.Reader, Log: log,
+		RouteMTU: device.SetRouteMTU, Random: rand.Reader, Log: log,
 	}
 	for _, r := range conn.Receivers() {
 		edges.Receivers = append(edges.Receivers, r)
@@ -128,7 +128,7 @@ func hostBits(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()
 
 func tunConfig(c *config.Config) tun.Config {
 	t := tun.Config{
-		Name: c.Interface, MTU: c.MTU,
+		Name: c.Interface, MTU: c.MTU, RouteMTU: config.MinMTU, // until it is known
 		Addresses: append([]netip.Prefix{hostBits(c.Identifier())}, c.Addresses...),
 	}
 	for _, p := range c.Peers {

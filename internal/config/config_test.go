@@ -61,7 +61,7 @@ func TestParseMinimal(t *testing.T) {
 		Port:          6110,
 		ControlSocket: "/run/multi6/shim0.sock",
 		Profile:       Balanced,
-		MTU:           1400,
+		MTU:           AutoMTU,
 		Failback:      10 * time.Second,
 		ProbeBudget:   1_000_000,
 	}

@@ -29,7 +29,7 @@ func TestExample(t *testing.T) {
 	if len(c.Peers) != 2 || len(c.Peers[0].Locators) != 3 || len(c.Peers[0].Names) != 1 || c.Peers[0].PresharedKey != shim.PresharedKey(cKey) {
 		t.Errorf("peers %+v", c.Peers)
 	}
-	if c.MTU != DefaultMTU || c.Profile != Balanced {
+	if c.MTU != AutoMTU || c.Profile != Balanced {
 		t.Errorf("MTU %d, profile %s: the example shows the defaults", c.MTU, c.Profile)
 	}
 	if c.Failback != DefaultFailback || c.ProbeBudget != DefaultProbeBudget || c.Peers[0].Keepalive != KeepaliveAuto {

@@ -70,7 +70,7 @@ func syntaxTests() []problemTest {
 			`3:65: unknown key "rotues" in [[peer]]; did you mean "routes"?`}},
 
 		{"string for number", withKey(`port = "6110"`), []string{`2:8: port must be a whole number, not a string; write port = 6110`}},
-		{"fraction", withKey(`mtu = 1400.0`), []string{`2:7: mtu must be a whole number, not a number with a fraction; write mtu = 1400`}},
+		{"fraction", withKey(`mtu = 1400.0`), []string{`2:7: mtu must be a string or a whole number, not a number with a fraction; write mtu = 1400`}},
 		{"number for string", withKey(`interface = 0`), []string{`2:13: interface must be a string, not a whole number; write interface = "shim0"`}},
 		{"bool", withKey(`profile = true`), []string{`2:11: profile must be a string, not true or false; write profile = "balanced"`}},
 		{"date", withKey(`control_socket = 2026-01-02`), []string{`2:18: control_socket must be a string, not a date or time; write control_socket = "/run/multi6/shim0.sock"`}},
@@ -130,8 +130,9 @@ func nodeTests() []problemTest {
 	return []problemTest{
 		{"port 0", withKey("port = 0"), []string{"2:8: port 0 is out of range; write 1 to 65535, or leave it out for 6110"}},
 		{"port 65536", withKey("port = 65536"), []string{"2:8: port 65536 is out of range; write 1 to 65535, or leave it out for 6110"}},
-		{"mtu small", withKey("mtu = 1279"), []string{"2:7: mtu 1279 is out of range; write 1280 to 65535, or leave it out for 1400"}},
-		{"mtu large", withKey("mtu = 65536"), []string{"2:7: mtu 65536 is out of range; write 1280 to 65535, or leave it out for 1400"}},
+		{"mtu small", withKey("mtu = 1279"), []string{"2:7: mtu 1279 is out of range; write 1280 to 65535, or leave it out for \"auto\""}},
+		{"mtu large", withKey("mtu = 65536"), []string{"2:7: mtu 65536 is out of range; write 1280 to 65535, or leave it out for \"auto\""}},
+		{"mtu word", withKey(`mtu = "big"`), []string{`2:7: mtu "big" is neither a number nor "auto"; write 1280 to 65535, or leave it out`}},
 		{"profile, near", withKey(`profile = "blanced"`), []string{`2:11: unknown profile "blanced"; did you mean "balanced"?`}},
 		{"profile, far", withKey(`profile = "x"`), []string{`2:11: unknown profile "x"; write one of fast, balanced, gentle, reap`}},
 		{"interface empty", withKey(`interface = ""`), []string{`2:13: interface "" is empty` + name}},

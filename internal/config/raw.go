@@ -14,7 +14,7 @@ type rawFile struct {
 	controlSocket  text
 	profile        text
 	addresses      list
-	mtu            number
+	mtu            size
 	allow          list
 	deny           list
 	margin         text

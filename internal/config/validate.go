@@ -12,13 +12,17 @@ import (
 
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
+	"github.com/multi6/multi6/wire"
 )
 
 // Our own choices.
 const (
-	// DefaultMTU suits locators with the usual 1500 bytes, with room for a
-	// tunnel of the provider's on the way.
-	DefaultMTU = 1400
+	// AutoMTU has room for what jumbo frames of 9000 bytes carry (over IPv6 locators, see
+	// wire.Overhead). How long packets really are, the routes to the peers say: they
+	// follow the path MTU.
+	AutoMTU = 9000 - wire.Overhead
+	// autoMTU is how the configuration calls it.
+	autoMTU = "auto"
 	// MinMTU is what IPv6 asks of every link (RFC 8200 §5).
 	MinMTU = 1280
 	// MaxMTU is the largest length that an IPv4 header can tell.
@@ -85,15 +89,18 @@ func (v *validator) port(n number) uint16 {
 	return uint16(n.n)
 }
 
-func (v *validator) mtu(n number) int {
-	if !n.ok || n.n == 0 {
-		return DefaultMTU
+func (v *validator) mtu(n size) int {
+	switch {
+	case !n.ok || n.isText && n.s == autoMTU:
+		return AutoMTU
+	case n.isText:
+		v.report(n.at, "mtu %s is neither a number nor %q; write %d to %d, or leave it out", quote(n.s), autoMTU, MinMTU, MaxMTU)
+	case n.n < MinMTU || n.n > MaxMTU:
+		v.report(n.at, "mtu %d is out of range; write %d to %d, or leave it out for %q", n.n, MinMTU, MaxMTU, autoMTU)
+	default:
+		return int(n.n)
 	}
-	if n.n < MinMTU || n.n > MaxMTU {
-		v.report(n.at, "mtu %d is out of range; write %d to %d, or leave it out for %d", n.n, MinMTU, MaxMTU, DefaultMTU)
-		return 0
-	}
-	return int(n.n)
+	return 0
 }
 
 func (v *validator) profile(t text) Profile {

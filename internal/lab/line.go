@@ -27,6 +27,9 @@ type Impairment struct {
 	// Blackhole silently drops all but neighbour discovery, as if the path were
 	// broken further on: the first hop looks alive. Frames on their way are lost too.
 	Blackhole bool
+	// MTU, if not zero, silently drops longer IP packets, in bytes, as a link further on
+	// does whose router says nothing (RFC 2923 §2.1).
+	MTU int
 }
 
 // Defaults for Impairment.Queue.
@@ -44,8 +47,8 @@ func (i Impairment) Validate() error {
 	switch {
 	case i.Delay < 0 || i.Jitter < 0:
 		return fmt.Errorf("lab: delay %v and jitter %v must not be negative", i.Delay, i.Jitter)
-	case i.Rate < 0 || i.Queue < 0:
-		return errors.New("lab: rate and queue must not be negative")
+	case i.Rate < 0 || i.Queue < 0 || i.MTU < 0:
+		return errors.New("lab: rate, queue and MTU must not be negative")
 	case i.Loss < 0 || i.Loss > 1 || math.IsNaN(i.Loss):
 		return fmt.Errorf("lab: loss %v is not within 0 to 1", i.Loss)
 	}
@@ -55,7 +58,7 @@ func (i Impairment) Validate() error {
 // superFrames reports whether frames may come several in one: not where each
 // must meet its own fate or come at its own time.
 func (i Impairment) superFrames() bool {
-	return i.Loss == 0 && (i.Rate == 0 || i.Rate >= superFrameRate)
+	return i.Loss == 0 && i.MTU == 0 && (i.Rate == 0 || i.Rate >= superFrameRate)
 }
 
 // queueTime is how long the last byte of a full queue waits.
@@ -81,7 +84,7 @@ const (
 	arrives    fate = iota + 1
 	lost            // by chance
 	queueFull       // too much was waiting
-	blackholed      // by a Blackhole or a cut
+	blackholed      // by a Blackhole or a cut, or too long for the MTU
 	noReceiver      // the interface at the other end was down
 	fates
 )
@@ -105,6 +108,9 @@ func newLine(seed, stream uint64) *line {
 // admit takes a frame of size bytes at time now and returns when it arrives. The
 // time means nothing unless the fate is arrives.
 func (l *line) admit(now time.Duration, size int, s *Impairment) (at time.Duration, f fate) {
+	if s.MTU > 0 && size > ethLen+s.MTU {
+		return 0, blackholed
+	}
 	left := now
 	if s.Rate > 0 {
 		start := max(now, l.free)

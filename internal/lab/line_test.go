@@ -40,6 +40,7 @@ func TestLine(t *testing.T) {
 			{0, 1, 0, queueFull},
 			{1 * ms, 1000, 2 * ms, arrives},
 		}},
+		"too long": {Impairment{MTU: 1280, Rate: 8e6}, []step{{0, 14 + 1281, 0, blackholed}, {0, 1000, 1 * ms, arrives}, {0, 14 + 1280, 2*ms + 294*ms/1000, arrives}}},
 		"all lost": {Impairment{Loss: 1}, []step{{0, 1500, 0, lost}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -131,6 +131,11 @@ func (h *Host) SetDown(name string) error {
 	return h.onLink(name, "setting it down", h.nl.LinkSetDown)
 }
 
+// SetMTU sets how long packets an interface takes, in bytes. Below 1280 it loses IPv6.
+func (h *Host) SetMTU(name string, mtu int) error {
+	return h.onLink(name, fmt.Sprintf("MTU %d", mtu), func(l netlink.Link) error { return h.nl.LinkSetMTU(l, mtu) })
+}
+
 // Rename gives an interface another name. It must be down where the kernel is
 // older than 6.2.
 func (h *Host) Rename(name, to string) error {

@@ -105,6 +105,9 @@ type Edges struct {
 	// Routable reports whether there is a route from a local locator to a remote
 	// one. Nil: always.
 	Routable func(l locator.Local, remote netip.Addr) bool
+	// RouteMTU sets how long packets to some inner prefixes may be, in bytes. Nil: that
+	// cannot be said.
+	RouteMTU func(to []netip.Prefix, mtu int) error
 	// Random yields unpredictable bytes and never fails.
 	Random io.Reader
 	// Log may be nil.

@@ -38,10 +38,11 @@ func openEdges(cfg node.Config) (node.Edges, *netwatch.Watcher, error) {
 		return node.Edges{}, nil, errors.Join(err, conn.Close())
 	}
 	own := tun.Config{
-		Name: cfg.Name, MTU: cfg.MTU, Addresses: []netip.Prefix{netip.PrefixFrom(cfg.Identity.Public.Identifier(), 128)},
+		Name: cfg.Name, MTU: cfg.MTU, RouteMTU: 1280,
+		Addresses: append([]netip.Prefix{netip.PrefixFrom(cfg.Identity.Public.Identifier(), 128)}, cfg.Addresses...),
 	}
 	for _, p := range cfg.Peers {
-		own.Routes = append(own.Routes, netip.PrefixFrom(p.Key.Identifier(), 128))
+		own.Routes = append(append(own.Routes, netip.PrefixFrom(p.Key.Identifier(), 128)), p.Routes...)
 	}
 	device, err := tun.Open(own)
 	if err != nil {
@@ -50,6 +51,7 @@ func openEdges(cfg node.Config) (node.Edges, *netwatch.Watcher, error) {
 	edges := node.Edges{
 		Device: device, Sender: conn, Errors: icmp, Underlay: conn, Facts: watcher.Facts(),
 		RouteNews: watcher.RouteNews(), Routable: watcher.Routable, Random: rand.Reader,
+		RouteMTU: device.SetRouteMTU,
 	}
 	for _, r := range conn.Receivers() {
 		edges.Receivers = append(edges.Receivers, r)

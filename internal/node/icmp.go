@@ -55,17 +55,16 @@ func (n *Node) hear(r ErrorReceiver) error {
 // icmp hands one ICMP error to the loop, if it tells of a header of ours. Whether it
 // was sent, a context knows.
 func (n *Node) icmp(e *underlay.ICMPError, limit *icmpLimit) shim.Drop {
-	if e.TooBig() {
-		return shim.DropTooBig
-	}
 	if !limit.allow(time.Now()) {
 		return shim.DropICMPLimit
 	}
 	h, err := wire.ParseHeader(e.Quote)
-	if err != nil || !e.Undelivered() {
+	if err != nil || !e.Undelivered() && !e.TooBig() {
 		return shim.DropICMP
 	}
-	return n.post(datagram{pair: locator.Pair{Local: e.Local.WithZone(""), Remote: e.Remote}, quoted: &h})
+	return n.post(datagram{
+		pair: locator.Pair{Local: e.Local.WithZone(""), Remote: e.Remote}, quoted: &h, tooBig: e.TooBig(), mtu: e.MTU,
+	})
 }
 
 // undelivered finds the peer that a datagram was for which was not delivered. A tag
@@ -73,9 +72,14 @@ func (n *Node) icmp(e *underlay.ICMPError, limit *icmpLimit) shim.Drop {
 func (l *looper) undelivered(now time.Time, d datagram) shim.Drop {
 	for _, p := range l.peers {
 		var drop shim.Drop
-		if l.acts, drop = p.context.HandleICMP(now, d.pair, *d.quoted, l.acts[:0]); drop == shim.DropNone {
+		if d.tooBig {
+			l.acts, drop = p.context.HandleTooBig(now, d.pair, *d.quoted, d.mtu, l.acts[:0])
+		} else {
+			l.acts, drop = p.context.HandleICMP(now, d.pair, *d.quoted, l.acts[:0])
+		}
+		if drop != shim.DropICMP {
 			l.perform(p)
-			return shim.DropNone
+			return drop
 		}
 	}
 	return shim.DropICMP

@@ -36,8 +36,8 @@ func TestICMPLimit(t *testing.T) {
 	})
 }
 
-// TestICMPTypes: only what says that a datagram was not delivered, for another reason
-// than its length, and quotes a header of ours, goes to the loop.
+// TestICMPTypes: only what says that a datagram was not delivered, and quotes a header of
+// ours, goes to the loop.
 func TestICMPTypes(t *testing.T) {
 	quote := wire.Header{Type: wire.Transport, Tag: 1}.AppendTo(nil)
 	v4, v6 := netip.MustParseAddrPort("192.0.2.1:6110"), netip.MustParseAddrPort("[2001:db8::1]:6110")
@@ -48,14 +48,14 @@ func TestICMPTypes(t *testing.T) {
 	}{
 		{"network unreachable", underlay.ICMPError{Remote: v4, Type: 3, Code: 0}, shim.DropNone},
 		{"port unreachable", underlay.ICMPError{Remote: v4, Type: 3, Code: 3}, shim.DropNone},
-		{"fragmentation needed", underlay.ICMPError{Remote: v4, Type: 3, Code: 4}, shim.DropTooBig},
+		{"fragmentation needed", underlay.ICMPError{Remote: v4, Type: 3, Code: 4}, shim.DropNone},
 		{"prohibited", underlay.ICMPError{Remote: v4, Type: 3, Code: 13}, shim.DropNone},
 		{"time exceeded", underlay.ICMPError{Remote: v4, Type: 11}, shim.DropNone},
 		{"parameter problem", underlay.ICMPError{Remote: v4, Type: 12}, shim.DropNone},
 		{"source quench", underlay.ICMPError{Remote: v4, Type: 4}, shim.DropICMP},
 		{"IPv6 no route", underlay.ICMPError{Remote: v6, Type: 1, Code: 0}, shim.DropNone},
 		{"IPv6 port unreachable", underlay.ICMPError{Remote: v6, Type: 1, Code: 4}, shim.DropNone},
-		{"IPv6 packet too big", underlay.ICMPError{Remote: v6, Type: 2}, shim.DropTooBig},
+		{"IPv6 packet too big", underlay.ICMPError{Remote: v6, Type: 2}, shim.DropNone},
 		{"IPv6 time exceeded", underlay.ICMPError{Remote: v6, Type: 3}, shim.DropNone},
 		{"IPv6 parameter problem", underlay.ICMPError{Remote: v6, Type: 4, Code: 1}, shim.DropNone},
 		{"IPv6 unknown error", underlay.ICMPError{Remote: v6, Type: 100}, shim.DropICMP},

@@ -27,8 +27,11 @@ type datagram struct {
 	size   int
 	// came is the peer's count of arrivals with the frames.
 	came uint32
-	// quoted is the header of a datagram of ours that was not delivered.
+	// quoted is the header of a datagram of ours that was not delivered; tooBig says
+	// that it was longer than mtu, what some link carries, zero for unknown.
 	quoted *wire.Header
+	tooBig bool
+	mtu    int
 }
 
 // An opener opens datagrams and hands inner packets to the device. It is used under
@@ -131,7 +134,15 @@ func (o *opener) transport(now time.Duration, buf []byte, from, to int, tag wire
 		return d
 	}
 	came := t.peer.arrivals.Came(now, pair)
-	if wire.Kind(payload[0]>>4) == wire.KindControl {
+	switch wire.Kind(payload[0] >> 4) {
+	case wire.KindPart:
+		whole, d := t.session.Assemble(number, payload)
+		o.gluer.Undo()
+		if whole == nil {
+			return d
+		}
+		payload = append(o.gluer.Place(), whole...)
+	case wire.KindControl:
 		frames := bytes.Clone(payload[1:])
 		o.gluer.Undo()
 		t.peer.counters.inControl.Add(1)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/multi6/multi6/internal/underlay"
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
 	"github.com/multi6/multi6/wire"
@@ -92,6 +91,12 @@ func (l *looper) wakeUp(p *peer) {
 	if p.sendFailed.Swap(false) {
 		if path := p.path.Load(); path != nil {
 			l.acts = p.context.HandleSendError(now, path.Pair, l.acts[:0])
+			l.perform(p)
+		}
+	}
+	if p.tooLong.Swap(false) {
+		if path := p.path.Load(); path != nil {
+			l.acts = p.context.HandleTooLong(now, path.Pair, 0, l.acts[:0])
 			l.perform(p)
 		}
 	}
@@ -273,6 +278,7 @@ func (l *looper) perform(p *peer) {
 			l.send(p, a)
 		case shim.SetPath:
 			p.path.Store(a.Path)
+			l.routeMTU(p, a.Path)
 			if a.Path != nil && p.queued() > 0 {
 				// Packets have come while the path was on its way.
 				l.resend(p, shim.Resend{Session: a.Path.Session, Hop: a.Path.Hop, Term: a.Path.Term, Since: l.since(time.Now())})
@@ -288,6 +294,7 @@ func (l *looper) perform(p *peer) {
 		}
 	}
 	clear(l.acts)
+	l.sealer.notices.flush(l.Node) // of what was sent again, once the new path is known
 	l.schedule(p)
 }
 
@@ -322,24 +329,4 @@ func (l *looper) releaseRing(p *peer, now time.Time) {
 		p.ringMu.Unlock()
 	}
 	l.schedule(p)
-}
-
-// outerHeaders is the length of the IPv6 and UDP headers.
-const outerHeaders = 40 + 8
-
-// send sends one control datagram. An error is news for the context.
-func (l *looper) send(p *peer, a shim.Send) {
-	msgs := [1]underlay.Message{{Buf: a.Datagram, Local: a.Pair.Local, Interface: a.Interface, Remote: a.Pair.Remote}}
-	p.counters.outControl.Add(1)
-	if a.Test {
-		l.tests.take(time.Now())
-	}
-	if a.Metered {
-		l.budget.take(time.Now(), len(a.Datagram)+outerHeaders)
-	}
-	if _, err := l.edges.Sender.Send(msgs[:]); err != nil {
-		l.drop(shim.DropSend)
-		l.log.Debug("send", "peer", p.Name, "pair", a.Pair.String(), "err", err)
-		l.acts = p.context.HandleSendError(time.Now(), a.Pair, l.acts)
-	}
 }

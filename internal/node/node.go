@@ -45,6 +45,9 @@ type Node struct {
 	// inbound lets one receiver at a time open datagrams: replay windows and the
 	// device's Write are for one goroutine.
 	inbound sync.Mutex
+	// telling is held while the host is told how long packets may be, by an ICMP error
+	// or by a route.
+	telling sync.Mutex
 
 	wakes   chan *peer
 	control chan datagram
@@ -123,8 +126,8 @@ func (n *Node) addPeer(p Peer) {
 	q.context = shim.New(shim.Config{
 		Identity: n.cfg.Identity, Peer: p.Key, PresharedKey: p.PresharedKey, Locators: p.Locators,
 		Port: n.cfg.Port, Ciphers: n.cfg.Ciphers, Timers: n.cfg.Timers, Order: order,
-		Keepalive: p.Keepalive,
-		Random:    n.edges.Random, NewTag: n.newTag, Base: n.base,
+		Keepalive: p.Keepalive, MTU: n.cfg.MTU,
+		Random: n.edges.Random, NewTag: n.newTag, Base: n.base,
 	}, n.base)
 	q.heapIndex = -1
 	n.peers = append(n.peers, q)

@@ -37,6 +37,7 @@ func (n *Node) outbound() error {
 			o.add(now, buf, &pkts[i])
 		}
 		o.flush()
+		o.notices.flush(n)
 	}
 }
 
@@ -51,9 +52,11 @@ type sealer struct {
 	// super seals super-packets, to run; second is a copy of one for a second pair.
 	super       shim.SuperSealer
 	run, second []byte
+	// notices are what the host is to be told.
+	notices notifier
 }
 
-func (n *Node) newSealer() *sealer { return &sealer{node: n} }
+func (n *Node) newSealer() *sealer { return &sealer{node: n, notices: newNotifier()} }
 
 // add takes the inner packet p, which lies in buf with shim.Headroom before it and
 // shim.Tailroom after it. The buffer must stay as it is until flush.
@@ -115,10 +118,12 @@ func (o *sealer) copyOver(q *peer, s *shim.Session, hop shim.Hop, p inner.Packet
 // sealOver seals a packet, which lies in buf as for add, to be sent over one pair. A
 // super-packet need not, and is sent at once.
 func (o *sealer) sealOver(q *peer, s *shim.Session, hop shim.Hop, buf []byte, p *inner.Packet) {
-	m := underlay.Message{
-		Local: hop.Pair.Local, Interface: hop.Interface, Remote: hop.Pair.Remote, TrafficClass: inner.OuterClass(p.Buf),
+	if longest := s.Longest(hop, p.Buf); single(p) > longest {
+		o.oversize(q, s, hop, buf, p, longest)
+		return
 	}
 	hop.Sent(p.Segments())
+	m := message(hop, p.Buf)
 	if p.Segment > 0 {
 		o.sealSuper(q, s, m, p)
 		return
@@ -196,7 +201,10 @@ func (o *sealer) failed() {
 			continue
 		case errors.Is(err, syscall.EMSGSIZE):
 			o.node.drop(shim.DropOversize)
-			continue // says nothing of the path
+			if !p.tooLong.Swap(true) {
+				o.node.wake(p)
+			}
+			continue // says nothing of shorter ones
 		}
 		o.node.drop(shim.DropSend)
 		if !p.sendFailed.Swap(true) {

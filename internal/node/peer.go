@@ -20,6 +20,11 @@ type peer struct {
 	path atomic.Pointer[shim.Path]
 	// sendFailed says that the loop is yet to be told of a send error.
 	sendFailed atomic.Bool
+	// tooLong says that it is yet to be told that a datagram was too long for the
+	// interface.
+	tooLong atomic.Bool
+	// routed says that the routes to it have the path MTU.
+	routed atomic.Bool
 
 	// ringMu guards ring, which holds what was sent lately or
 	// waits for a path, and what only the one
@@ -42,6 +47,8 @@ type peer struct {
 	// to.
 	namesAt  time.Time
 	resolved map[string][]netip.Addr
+	// routedRoom is the room on the pair that the routes' MTUs are for.
+	routedRoom int
 	// releaseAt is when the ring's memory goes, if the peer stays quiet.
 	releaseAt time.Time
 }

@@ -111,6 +111,11 @@ type PairStatus struct {
 	Interface string `json:"interface,omitempty"`
 	MTU       int    `json:"mtu,omitempty"`
 	Metered   bool   `json:"metered,omitempty"`
+	// PathMTU is the longest IP packet known to arrive, in bytes, absent if that was never
+	// looked for, and PathMTUState how far the search is: base, searching, search
+	// complete or error (RFC 8899 §5.2).
+	PathMTU      int    `json:"path_mtu,omitempty"`
+	PathMTUState string `json:"path_mtu_state,omitempty"`
 	// Loss is the share of packets lost, from 0 to 1, LossMillis its age; both absent
 	// if not known.
 	Loss       float64 `json:"loss,omitempty"`
@@ -213,6 +218,9 @@ func (n *Node) pairStatus(x shim.PairStatus, rank int, now time.Time) PairStatus
 		return millis(now.Sub(t))
 	}
 	s.AgeMillis, s.HeardMillis, s.WorksMillis, s.LossMillis = age(x.At), age(x.InboundAt), age(x.WorksSince), age(x.LossAt)
+	if x.MTU > 0 {
+		s.PathMTU, s.PathMTUState = x.MTU, x.MTUState.String()
+	}
 	if s.WorksMillis > 0 {
 		s.HoldMillis = millis(x.Hold)
 	}

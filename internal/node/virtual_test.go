@@ -91,7 +91,7 @@ func newWorldOf(t *testing.T, seed uint64, timers detect.Timers, names node.Reso
 			t.Fatal(err)
 		}
 		go func() { ended <- v.Run(ctx) }()
-		v.stack = sim.StartStack(v.dev, sim.StackConfig{Addr: v.id, Seed: seed})
+		v.stack = sim.StartStack(v.dev, sim.StackConfig{Addr: v.id, Seed: seed, MTU: cfg.MTU})
 		return v
 	}
 	at := func(host string) (l []netip.AddrPort) {

@@ -93,6 +93,7 @@ func (h *Host) SetMTU(nic string, mtu int) {
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()
 	h.nic(nic).mtu = mtu
+	h.changed()
 }
 
 // EditInterface changes what happens from now on to datagrams that leave or
@@ -169,7 +170,7 @@ func (h *Host) facts() []locator.Fact {
 	var fs []locator.Fact
 	for _, c := range h.nics {
 		for _, f := range c.facts {
-			f.Interface, f.Up = c.index, c.up
+			f.Interface, f.Up, f.MTU = c.index, c.up, c.mtu
 			fs = append(fs, f)
 		}
 	}

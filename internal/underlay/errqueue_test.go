@@ -227,6 +227,25 @@ func TestOwnRefusalIsNoICMP(t *testing.T) {
 	}
 }
 
+// TestTooBigTellsTheMTU: a router that cannot pass a datagram on for its length says what
+// it can, again and again: the kernel takes no notice of what it was told before.
+func TestTooBigTellsTheMTU(t *testing.T) {
+	const mtu = 1300
+	for _, is6 := range []bool{true, false} {
+		e := newEnds(t) // a router answers the same host seldom
+		heard, _ := hearing(t, e)
+		if err := e.lab.R1.SetMTU("b1", mtu); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			e.send(t, underlay.Message{Buf: make([]byte, 1400), Local: addr(e.lab.A, is6, 0), Remote: netip.AddrPortFrom(addr(e.lab.B, is6, 0), port)})
+			if got := nextError(t, heard); !got.TooBig() || got.MTU != mtu || got.Undelivered() {
+				t.Errorf("IPv6=%v: %+v, want an MTU of %d", is6, got, mtu)
+			}
+		}
+	}
+}
+
 // TestErrorsEnd: Receive ends with net.ErrClosed.
 func TestErrorsEnd(t *testing.T) {
 	c, err := underlay.Listen(0)

@@ -23,6 +23,9 @@ type ICMPError struct {
 	Type, Code uint8
 	// Errno is what the kernel makes of them.
 	Errno unix.Errno
+	// MTU is, if TooBig, what the link carries, in bytes of IP packets; zero: it was
+	// not told.
+	MTU int
 	// Quote is how the datagram's payload begins. RFC 792 promises nothing of it,
 	// RFC 1812 §4.3.2.3 and RFC 4443 §2.4 as much as fits.
 	Quote []byte
@@ -95,6 +98,9 @@ func (e *ICMPError) parseExtended(data []byte) bool {
 	e.Type, e.Code = data[5], data[6]
 	if origin := data[4]; origin != unix.SO_EE_ORIGIN_ICMP && origin != unix.SO_EE_ORIGIN_ICMP6 {
 		return false
+	}
+	if e.Errno == unix.EMSGSIZE {
+		e.MTU = int(binary.NativeEndian.Uint32(data[8:]))
 	}
 	offender := data[extendedErrLen:]
 	switch {

@@ -1,0 +1,43 @@
+package node
+
+import (
+	"errors"
+	"net/netip"
+
+	"github.com/multi6/multi6/shim"
+)
+
+// routeMTU has the routes to p follow the path MTU of its primary pair, so that the host
+// makes its packets as long as they may be. Without a path they stay as they are.
+func (l *looper) routeMTU(p *peer, path *shim.Path) {
+	if l.edges.RouteMTU == nil || path == nil || path.Room == 0 || path.Room == p.routedRoom {
+		return
+	}
+	p.routedRoom = path.Room
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	err := l.setRouteMTU([]netip.Prefix{netip.PrefixFrom(p.identifier, p.identifier.BitLen())}, path.Hop.MTU(true))
+	var v4, v6 []netip.Prefix
+	for _, r := range p.Routes {
+		if r.Addr().Is4() {
+			v4 = append(v4, r)
+		} else {
+			v6 = append(v6, r)
+		}
+	}
+	err = errors.Join(err, l.setRouteMTU(v4, path.Hop.MTU(false)), l.setRouteMTU(v6, path.Hop.MTU(false)))
+	if p.routed.Store(err == nil); err != nil {
+		l.log.Warn("route MTU", "peer", p.Name, "err", err)
+	}
+}
+
+// setRouteMTU sets the MTU of the routes to prefixes of one family.
+func (l *looper) setRouteMTU(to []netip.Prefix, mtu int) error {
+	if len(to) == 0 {
+		return nil
+	}
+	if to[0].Addr().Is6() {
+		mtu = max(mtu, leastMTU6)
+	}
+	return l.edges.RouteMTU(to, min(mtu, l.cfg.MTU))
+}
