@@ -55,15 +55,19 @@ func (c *Context) event(e Event) {
 }
 
 // resetTimer takes in that the primary pair works, as a Poll sent at that time has shown.
-// What was overdue by then is not waited for any longer. If it has not been sent twice
-// yet, it is now: it may be lost although the pair works.
+// What is overdue is not waited for any longer. If it has not been sent twice yet, it is
+// now: it may be lost although the pair works. What is not overdue may be, too, and is
+// still waited for.
 func (c *Context) resetTimer(sent time.Time) {
 	t, doubled := c.term, c.doubled
 	c.doubled = false
 	if t == nil || sent.IsZero() {
 		return
 	}
-	if !doubled && c.silentFor() > c.machine.SendTimer() {
+	if !doubled {
+		if c.silentFor() <= c.machine.SendTimer() {
+			return
+		}
 		raise(&t.twiceUntil, c.since(c.now))
 		c.resend(c.machine.Primary(), resendFirst)
 	}
