@@ -88,6 +88,12 @@ type ErrorReceiver interface {
 	Receive(errs []underlay.ICMPError) (int, error)
 }
 
+// An Offloader names the offloads that it uses, and those that the kernel or a device
+// lacks; see tun.Kernel.Offloads and underlay.Conn.Offloads.
+type Offloader interface {
+	Offloads() (used, missing []string)
+}
+
 // Edges join a node to the world. Run closes Device and Underlay.
 type Edges struct {
 	Device    tun.Device
@@ -105,6 +111,11 @@ type Edges struct {
 	// Routable reports whether there is a route from a local locator to a remote
 	// one. Nil: always.
 	Routable func(l locator.Local, remote netip.Addr) bool
+	// Offloads tell which offloads are in use, of the device ("tun") and of Sender and
+	// Receivers ("udp"). Nil: nothing is known of any.
+	Offloads map[string]Offloader
+	// OffloadNews rings when what Offloads tell may have changed. It may be nil.
+	OffloadNews <-chan struct{}
 	// Random yields unpredictable bytes and never fails.
 	Random io.Reader
 	// Log may be nil.

@@ -15,8 +15,9 @@ import (
 // loop owns all contexts until ctx ends, or the interface is lost. Then it tells
 // the peers.
 func (n *Node) loop(ctx context.Context) error {
-	l := &looper{Node: n, sealer: n.newSealer(), opener: n.newOpener()}
+	l := &looper{Node: n, sealer: n.newSealer(), opener: n.newOpener(), lacking: make(map[string]bool)}
 	n.looper = l
+	l.tellOffloads()
 	answers := l.askNames()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -35,6 +36,8 @@ func (n *Node) loop(ctx context.Context) error {
 			l.resolved(a)
 		case <-n.edges.RouteNews:
 			l.routeNews()
+		case <-n.edges.OffloadNews:
+			l.tellOffloads()
 		case f := <-n.calls:
 			f(time.Now())
 		case <-timer.C:
@@ -63,6 +66,8 @@ type looper struct {
 	untold []*peer
 	// ownSeen says that our identifier is on the host.
 	ownSeen bool
+	// lacking are the offloads of which it was told that they are missing.
+	lacking map[string]bool
 }
 
 // expire lets every context act whose deadline has come. Time that the loop

@@ -22,6 +22,7 @@ type Status struct {
 	PublicKey  string            `json:"public_key"`
 	Port       uint16            `json:"port"`
 	Profile    string            `json:"profile"`
+	Offloads   []Offloads        `json:"offloads,omitempty"`
 	Locators   []LocatorStatus   `json:"locators"`
 	Peers      []PeerStatus      `json:"peers"`
 	Drops      map[string]uint64 `json:"drops"`
@@ -152,7 +153,7 @@ func (n *Node) status(now time.Time) Status {
 	s := Status{
 		Version: StatusVersion, Interface: n.cfg.Name, Port: n.cfg.Port, Profile: n.cfg.Profile,
 		Identifier: n.cfg.Identity.Public.Identifier().String(), PublicKey: n.cfg.Identity.Public.String(),
-		Locators: []LocatorStatus{}, Peers: []PeerStatus{}, Drops: make(map[string]uint64),
+		Offloads: n.offloads(), Locators: []LocatorStatus{}, Peers: []PeerStatus{}, Drops: make(map[string]uint64),
 	}
 	for _, e := range n.table.Entries() {
 		s.Locators = append(s.Locators, LocatorStatus{
