@@ -209,6 +209,9 @@ func (m *Machine) remember(k locator.Pair, r record) {
 	if m.untried(k) && len(m.records) >= maxRecords {
 		clear(m.records) // pairs come and go all the time; start anew
 	}
+	if m.records == nil {
+		m.records = make(map[locator.Pair]record)
+	}
 	m.records[k] = r
 }
 

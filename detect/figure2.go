@@ -62,7 +62,7 @@ func (m *Machine) Disconnect(now time.Time, acts []Action) []Action {
 func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Action) []Action {
 	old := m.pairs
 	m.pairs = make(map[locator.Pair]*pair, len(cs))
-	m.order = m.order[:0]
+	m.order = make([]locator.Pair, 0, len(cs))
 	var added locator.Pair
 	deprecated := false // the primary has become so
 	for i, c := range cs {
@@ -73,7 +73,7 @@ func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Ac
 				added = c.Pair
 			}
 		}
-		p.class, p.index, p.iface, p.link, p.metered = c.Class, i, c.Interface, c.Link, c.Metered
+		p.class, p.index, p.iface, p.link, p.metered = int32(c.Class), int32(i), c.Interface, c.Link, c.Metered
 		deprecated = deprecated || c.Pair == m.primary && c.Deprecated && !p.deprecated
 		p.deprecated = c.Deprecated
 		m.pairs[c.Pair] = p

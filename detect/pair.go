@@ -10,7 +10,7 @@ import (
 
 // A pair is what a Machine knows of one pair.
 type pair struct {
-	class, index int
+	class, index int32
 	// iface is the index of the local locator's interface, link the number of the
 	// peer's, zero if unknown.
 	iface uint32
@@ -170,6 +170,25 @@ func (m *Machine) pollTimer(k locator.Pair) time.Duration {
 	return m.timers.pollTimer(own, best)
 }
 
+// Count returns how many pairs there are.
+func (m *Machine) Count() int { return len(m.pairs) }
+
+// Interface returns the index of the interface that has k's local locator. It reports
+// false if k is none of the pairs.
+func (m *Machine) Interface(k locator.Pair) (index uint32, ok bool) {
+	p := m.pairs[k]
+	if p == nil {
+		return 0, false
+	}
+	return p.iface, true
+}
+
+// Metered reports whether k is a pair that costs by the byte, at either end.
+func (m *Machine) Metered(k locator.Pair) bool {
+	p := m.pairs[k]
+	return p != nil && p.metered
+}
+
 // A PairStatus describes a pair for people.
 type PairStatus struct {
 	Pair    locator.Pair
@@ -200,7 +219,7 @@ func (m *Machine) Pairs() []PairStatus {
 		s := PairStatus{
 			Pair: k, Primary: k == m.primary, Result: "untested", At: p.testedAt,
 			RTT: p.rtt.smoothed, Variation: p.rtt.variation, InboundAt: p.inboundAt,
-			Class: p.class, Hold: m.holdOf(k), Loss: p.loss, LossAt: p.lossAt,
+			Class: int(p.class), Hold: m.holdOf(k), Loss: p.loss, LossAt: p.lossAt,
 		}
 		if q := m.pairs[m.primary]; q != nil && p.class < q.class {
 			s.WorksSince = p.watch.okSince

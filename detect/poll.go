@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"time"
 
 	"github.com/multi6/multi6/locator"
@@ -64,7 +65,9 @@ func (p *polls) send(s sentPoll, lost func(sentPoll)) {
 func (p *polls) take(now time.Time, id uint64) (sentPoll, bool) {
 	for i, s := range p.sent {
 		if s.id == id {
-			p.sent = append(p.sent[:i], p.sent[i+1:]...)
+			if p.sent = slices.Delete(p.sent, i, i+1); len(p.sent) == 0 {
+				p.sent = nil // an idle peer is to keep little
+			}
 			return s, now.Sub(s.at) <= sentFor
 		}
 	}

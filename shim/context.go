@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"io"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/multi6/multi6/detect"
@@ -12,15 +11,8 @@ import (
 	"github.com/multi6/multi6/wire"
 )
 
-// Config is what a Context is made of.
-type Config struct {
-	Identity     Identity
-	Peer         PublicKey
-	PresharedKey PresharedKey
-	// Locators are the peer's as configured. There may be none: the peer calls.
-	Locators []netip.AddrPort
-	// Keepalive is KeepaliveAuto, KeepaliveOff or an interval.
-	Keepalive time.Duration
+// A Node is what all Contexts of a node have in common, but for secrets.
+type Node struct {
 	// Port is this node's UDP port, told to the peer with each local locator.
 	Port uint16
 	// Ciphers are those this end can use.
@@ -32,9 +24,20 @@ type Config struct {
 	Random io.Reader
 	// NewTag returns a tag that no other context of the node uses.
 	NewTag func() wire.Tag
-	// Base is the instant that stamps are relative to, the same for all contexts
-	// of a node.
+	// Base is the instant that stamps are relative to.
 	Base time.Time
+}
+
+// Config is what a Context is made of.
+type Config struct {
+	*Node
+	Identity     Identity
+	Peer         PublicKey
+	PresharedKey PresharedKey
+	// Locators are the peer's as configured. There may be none: the peer calls.
+	Locators []netip.AddrPort
+	// Keepalive is KeepaliveAuto, KeepaliveOff or an interval.
+	Keepalive time.Duration
 }
 
 // A Context is this node's relation to one peer, on the control side. The node's
@@ -61,19 +64,21 @@ type Context struct {
 	// it came into doubt, and secondSince since when packets go over second.
 	doubtSince, secondSince time.Duration
 
-	locals     []locator.Local
-	remotes    remotes
-	candidates []locator.Candidate
-	interfaces map[locator.Pair]uint32
+	locals  []locator.Local
+	remotes remotes
+	// outside is how the peer sees local locators, where a NAT is in between. It is made
+	// when there is one.
+	outside map[netip.Addr]netip.AddrPort
 	// tests says that what is being sent is a test.
 	tests bool
 	// vouched says that a locator is known to be the peer's by more than its word
 	// now, so that the pairs are to be ordered anew.
 	vouched bool
-	// outside is how the peer sees local locators, where a NAT is in between.
-	outside map[netip.Addr]netip.AddrPort
 	// spent says that the budget for tests over metered locators is used up.
 	spent bool
+	// newestSet says that the datagram being taken in has the peer's newest
+	// LocatorSet.
+	newestSet bool
 
 	sessions    sessions
 	initiations []*initiation
@@ -90,9 +95,6 @@ type Context struct {
 	reportedAt time.Time
 	keepalive  keepalive
 	echoes     []echo
-	// newestSet says that the datagram being taken in has the peer's newest
-	// LocatorSet.
-	newestSet bool
 
 	now  time.Time
 	acts []Action
@@ -100,8 +102,8 @@ type Context struct {
 
 // New returns the Context of a peer, with no session.
 func New(cfg Config, now time.Time) *Context {
-	c := &Context{cfg: cfg, remotes: newRemotes(cfg.Locators), outside: make(map[netip.Addr]netip.AddrPort)}
-	c.machine = detect.New(cfg.Timers, c.random)
+	c := &Context{cfg: cfg, remotes: newRemotes(cfg.Locators)}
+	c.machine = detect.New(&cfg.Timers, c.random)
 	c.announce.sequence = uint32(now.Unix())
 	return c
 }
@@ -231,15 +233,15 @@ func (c *Context) HandleRoutes(now time.Time, acts []Action) []Action {
 // setCandidates makes the pairs anew and tells the machine.
 func (c *Context) setCandidates() {
 	c.vouched = false
-	cs := locator.Pairs(c.locals, c.remotes.list(), c.cfg.Order)
-	c.candidates = cs
-	c.interfaces = make(map[locator.Pair]uint32, len(cs))
-	for _, x := range cs {
-		c.interfaces[x.Pair] = x.Interface
-	}
-	c.perform(c.machine.SetCandidates(c.now, cs, nil))
+	c.perform(c.machine.SetCandidates(c.now, c.candidates(), nil))
 	c.refreshPath()
 	c.tellReportDelay()
+}
+
+// candidates returns the pairs by rank, best first. The machine keeps what is needed of
+// them while nothing passes, so that an idle peer takes little memory.
+func (c *Context) candidates() []locator.Candidate {
+	return locator.Pairs(c.locals, c.remotes.list(), c.cfg.Order)
 }
 
 // SetConfigured replaces where to look for the peer at first: what its names
@@ -259,21 +261,8 @@ func (c *Context) SetSpent(now time.Time, spent bool, acts []Action) []Action {
 	return c.leave()
 }
 
-// metered reports whether p costs by the byte, at either end.
-func (c *Context) metered(p locator.Pair) bool {
-	i := slices.IndexFunc(c.candidates, func(x locator.Candidate) bool { return x.Pair == p })
-	return i >= 0 && c.candidates[i].Metered
-}
-
 // sparing reports whether nothing is to be sent over the primary pair without need.
-func (c *Context) sparing() bool { return c.spent && c.metered(c.primaryOrLast()) }
-
-// Quiet reports whether nothing is under way to or from the peer, as far as the
-// loop has seen, and nothing waits.
-func (c *Context) Quiet() bool {
-	waits := c.machine.Connected() && !c.machine.Primary().IsValid()
-	return !c.Marks.awake.Load() && !waits && c.silentFor() == 0
-}
+func (c *Context) sparing() bool { return c.spent && c.machine.Metered(c.primaryOrLast()) }
 
 // HandleSendError takes in that the kernel would not send on a pair.
 func (c *Context) HandleSendError(now time.Time, p locator.Pair, acts []Action) []Action {
@@ -336,7 +325,10 @@ func (c *Context) setPath() {
 	c.do(SetPath{&Path{Session: s, Hop: p, Second: second, Term: c.term}})
 }
 
-func (c *Context) hop(p locator.Pair) Hop { return Hop{Pair: p, Interface: c.interfaces[p]} }
+func (c *Context) hop(p locator.Pair) Hop {
+	index, _ := c.machine.Interface(p)
+	return Hop{Pair: p, Interface: index}
+}
 
 // newTerm begins a term with what the session has come to, and what is known to
 // have arrived before.

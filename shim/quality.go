@@ -23,7 +23,7 @@ const (
 // metered pair is spared.
 func (c *Context) reportQuality() {
 	s, p := c.sessions.current, c.machine.Primary()
-	if !s.usable(c.now) || !p.IsValid() || c.now.Sub(c.reportedAt) < qualityEvery || c.metered(p) {
+	if !s.usable(c.now) || !p.IsValid() || c.now.Sub(c.reportedAt) < qualityEvery || c.machine.Metered(p) {
 		return
 	}
 	if s.received.Load()-s.reported >= qualityLeast {

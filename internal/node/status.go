@@ -26,6 +26,8 @@ type Status struct {
 	Locators   []LocatorStatus   `json:"locators"`
 	Peers      []PeerStatus      `json:"peers"`
 	Drops      map[string]uint64 `json:"drops"`
+	// Wakes counts how often the loop had something to do, but for this status.
+	Wakes uint64 `json:"wakes"`
 }
 
 // A LocatorStatus describes an address of this host.
@@ -154,6 +156,7 @@ func (n *Node) status(now time.Time) Status {
 		Version: StatusVersion, Interface: n.cfg.Name, Port: n.cfg.Port, Profile: n.cfg.Profile,
 		Identifier: n.cfg.Identity.Public.Identifier().String(), PublicKey: n.cfg.Identity.Public.String(),
 		Offloads: n.offloads(), Locators: []LocatorStatus{}, Peers: []PeerStatus{}, Drops: make(map[string]uint64),
+		Wakes: n.looper.wakes,
 	}
 	for _, e := range n.table.Entries() {
 		s.Locators = append(s.Locators, LocatorStatus{
