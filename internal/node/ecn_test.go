@@ -154,7 +154,11 @@ func TestCongestionIsToldToTransport(t *testing.T) {
 						t.Errorf("%d segments met congestion before there was any", n)
 					}
 					must(t, l.core.Congest())
-					tcp.goesOn(t, "congested")
+					if capable {
+						eventually(t, patience, "word of congestion", func() bool { return deliveredCE(t, l.a) > 0 })
+					}
+					// More than all queues hold, so that much of it has met the router.
+					tcp.moves(t, 16<<20, patience)
 					if n := deliveredCE(t, l.a); n > 0 != capable {
 						t.Errorf("%d segments met congestion", n)
 					}
