@@ -60,10 +60,9 @@ type trial struct {
 	notBefore time.Time
 	wait      time.Duration
 	// pair is the one whose train is under way, zero if there is none; tried are those
-	// whose train is over, and count how many there were.
+	// whose train is over.
 	pair           locator.Pair
-	tried          [trainPairs]locator.Pair
-	count          int
+	tried          []locator.Pair
 	sent, answered int
 	// at is when the next Poll is due or, after the last, the verdict.
 	at time.Time
@@ -109,7 +108,7 @@ func (m *Machine) measure(now time.Time, acts []Action) []Action {
 // HandleLoss takes in that of so many packets sent on the primary pair lately so many
 // were lost.
 func (m *Machine) HandleLoss(now time.Time, sent, lost uint64, acts []Action) []Action {
-	p, t := m.pairs[m.primary], &m.trial
+	p, t := m.of(m.primary), &m.trial
 	if p == nil || sent == 0 {
 		return acts
 	}
@@ -129,7 +128,7 @@ func (m *Machine) HandleLoss(now time.Time, sent, lost uint64, acts []Action) []
 		t.pair.IsValid() || now.Before(t.notBefore) {
 		return acts
 	}
-	t.count = 0
+	t.tried = nil
 	return m.nextTrain(now, acts)
 }
 
@@ -138,7 +137,7 @@ func (m *Machine) nextTrain(now time.Time, acts []Action) []Action {
 	t := &m.trial
 	t.stop()
 	var best locator.Pair
-	if t.count < trainPairs {
+	if len(t.tried) < trainPairs {
 		best = m.nextOnTrial(now)
 	}
 	if !best.IsValid() {
@@ -146,8 +145,7 @@ func (m *Machine) nextTrain(now time.Time, acts []Action) []Action {
 		t.rest(now)
 		return acts
 	}
-	t.tried[t.count] = best
-	t.count++
+	t.tried = append(t.tried, best)
 	t.pair, t.sent, t.answered = best, 0, 0
 	return m.train(now, acts)
 }
@@ -155,17 +153,17 @@ func (m *Machine) nextTrain(now time.Time, acts []Action) []Action {
 // nextOnTrial returns the pair to try next: by class, and by how little it shares with
 // the primary.
 func (m *Machine) nextOnTrial(now time.Time) (best locator.Pair) {
-	from := failureOf(m.primary, m.pairs[m.primary])
+	from := failureOf(m.primary, m.of(m.primary))
 	order := func(a, b locator.Pair) int {
-		pa, pb := m.pairs[a], m.pairs[b]
+		pa, pb := m.of(a), m.of(b)
 		return cmp.Or(
 			cmp.Compare(pa.class, pb.class), cmp.Compare(from.shares(a, pa), from.shares(b, pb)),
 			cmp.Compare(pb.score(now), pa.score(now)), cmp.Compare(pa.index, pb.index))
 	}
-	tried := m.trial.tried[:m.trial.count]
+	tried := m.trial.tried
 next:
 	for _, k := range m.order {
-		if k == m.primary || m.spares(m.pairs[k]) {
+		if k == m.primary || m.spares(m.of(k)) {
 			continue
 		}
 		for _, x := range tried {
@@ -183,7 +181,7 @@ next:
 // train sends the next Poll of the train. It ends with the last one, or as soon as too
 // many are lost.
 func (m *Machine) train(now time.Time, acts []Action) []Action {
-	t, p, k := &m.trial, m.pairs[m.primary], m.pairs[m.trial.pair]
+	t, p, k := &m.trial, m.of(m.primary), m.of(m.trial.pair)
 	if p == nil || k == nil {
 		return m.nextTrain(now, acts)
 	}

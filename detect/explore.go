@@ -72,8 +72,8 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	}
 	m.clearTried()
 	if x.doubt {
-		x.failed = failureOf(m.primary, m.pairs[m.primary])
-		m.pairs[m.primary].tried = true
+		x.failed = failureOf(m.primary, m.of(m.primary))
+		m.of(m.primary).tried = true
 		if !p.IsValid() || p == m.primary {
 			acts = m.set(TestingPrimary, cause, m.primary, acts)
 			return m.pollPrimary(now, acts)
@@ -116,7 +116,7 @@ func (m *Machine) firstLead() time.Duration {
 func (m *Machine) condemn(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	x.doubt, x.againAt, x.condemnAt = false, time.Time{}, time.Time{}
-	if p := m.pairs[m.primary]; p != nil {
+	if p := m.of(m.primary); p != nil {
 		p.tested(now, false)
 	}
 	acts = append(acts, TestFailed{Pair: m.primary, After: now.Sub(x.startedAt)})
@@ -132,7 +132,7 @@ func (m *Machine) condemn(now time.Time, acts []Action) []Action {
 // confirmedLately reports whether packets sent on the primary were lately shown to
 // arrive.
 func (m *Machine) confirmedLately(now time.Time) bool {
-	p := m.pairs[m.primary]
+	p := m.of(m.primary)
 	return p != nil && p.ok && now.Sub(p.testedAt) <= m.SendTimer()
 }
 
@@ -229,7 +229,7 @@ func (x *exploration) extend(t time.Time) {
 // sendTest polls k and waits for the answer ("Send test"). If the primary is in
 // doubt or gone, packets go too.
 func (m *Machine) sendTest(now time.Time, k locator.Pair, acts []Action) []Action {
-	p := m.pairs[k]
+	p := m.of(k)
 	p.tried = true
 	x := &m.explore
 	x.testing, x.sentAt = k, now

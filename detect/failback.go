@@ -54,9 +54,9 @@ func (w *watch) answered(sent time.Time, every time.Duration) {
 
 // better returns the pairs of a better class than the primary's, best first.
 func (m *Machine) better() []locator.Pair {
-	p := m.pairs[m.primary]
+	p := m.of(m.primary)
 	n := 0
-	for p != nil && n < len(m.order) && m.pairs[m.order[n]].class < p.class {
+	for p != nil && n < len(m.order) && m.pairs[n].class < p.class {
 		n++
 	}
 	return m.order[:n]
@@ -76,7 +76,7 @@ func (m *Machine) planWatch(now time.Time) {
 	}
 	every := m.timers.Hold / watchPolls
 	for _, k := range m.better() {
-		p := m.pairs[k]
+		p := m.of(k)
 		w := &p.watch
 		if m.spares(p) {
 			continue
@@ -106,7 +106,7 @@ func (m *Machine) look(now time.Time, acts []Action) []Action {
 	every := m.timers.Hold / watchPolls
 	polled := false
 	for _, k := range m.better() {
-		p := m.pairs[k]
+		p := m.of(k)
 		w := &p.watch
 		switch {
 		case m.spares(p) || w.at.IsZero():
@@ -152,7 +152,7 @@ func (m *Machine) climb(now time.Time, k locator.Pair, acts []Action) []Action {
 func (m *Machine) leaveDeprecated(now time.Time, acts []Action) []Action {
 	var best locator.Pair
 	for _, k := range m.better() {
-		if m.pairs[k].deprecated || m.spares(m.pairs[k]) {
+		if m.of(k).deprecated || m.spares(m.of(k)) {
 			continue
 		}
 		if !best.IsValid() || m.compare(now, k, best) < 0 {
@@ -199,7 +199,7 @@ func (m *Machine) left(now time.Time, cause Event) {
 		r.flaps = min(r.flaps+1, maxFlaps)
 	}
 	m.remember(m.primary, r)
-	if p := m.pairs[m.primary]; p != nil {
+	if p := m.of(m.primary); p != nil {
 		p.watch = watch{} // what was known of it no longer counts
 	}
 }
@@ -208,6 +208,9 @@ func (m *Machine) left(now time.Time, cause Event) {
 func (m *Machine) remember(k locator.Pair, r record) {
 	if m.untried(k) && len(m.records) >= maxRecords {
 		clear(m.records) // pairs come and go all the time; start anew
+	}
+	if m.records == nil {
+		m.records = make(map[locator.Pair]record)
 	}
 	m.records[k] = r
 }
@@ -253,7 +256,7 @@ func (m *Machine) WishOver() {
 // wantPinned is Want; the pair is pinned. wish says that the peer is to be asked
 // to do the same.
 func (m *Machine) wantPinned(now time.Time, p locator.Pair, wish bool, acts []Action) []Action {
-	if m.state != PrimaryOperational || p == m.primary || m.pairs[p] == nil {
+	if m.state != PrimaryOperational || p == m.primary || m.of(p) == nil {
 		return acts
 	}
 	m.wish = locator.Pair{}

@@ -191,7 +191,7 @@ func TestFailbackAfterSilence(t *testing.T) {
 	polls := 0
 	for h.m.Primary() != pairOf("A1→B1") {
 		polls += len(h.busy(50*ms, all))
-		if h.m.pairs[pairOf("A1→B1")].watch.okSince.IsZero() {
+		if h.m.of(pairOf("A1→B1")).watch.okSince.IsZero() {
 			began = h.now
 		} else if p := h.m.Pairs()[0]; !p.Primary && (p.Result != "ok" || p.WorksSince.IsZero()) {
 			t.Fatalf("a pair that answers: %+v", p)
@@ -337,7 +337,7 @@ func TestPatienceWithFalseAlarms(t *testing.T) {
 		alarm(bad)
 	}
 	for range 8 {
-		bad.m.pairs[pairOf("A1→B1")].polled(false)
+		bad.m.of(pairOf("A1→B1")).polled(false)
 	}
 	if n := tries(bad); n != Balanced.Tries {
 		t.Errorf("%d tries on a path that answers little, want %d", n, Balanced.Tries)

@@ -18,7 +18,7 @@ func (m *Machine) Connect(now time.Time, want locator.Pair, acts []Action) []Act
 	}
 	m.connected = true
 	m.demand = now
-	if _, ok := m.pairs[want]; !ok {
+	if m.of(want) == nil {
 		m.clearTried()
 		want = m.next(now)
 	}
@@ -60,27 +60,25 @@ func (m *Machine) Disconnect(now time.Time, acts []Action) []Action {
 // SetCandidates tells which pairs are known, best first, and runs Add pair and
 // Delete pair for what has changed.
 func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Action) []Action {
-	old := m.pairs
-	m.pairs = make(map[locator.Pair]*pair, len(cs))
-	m.order = m.order[:0]
+	old := m.known
+	m.known = known{make([]locator.Pair, 0, len(cs)), make([]*pair, 0, len(cs))}
 	var added locator.Pair
 	deprecated := false // the primary has become so
 	for i, c := range cs {
-		p := old[c.Pair]
+		p := old.of(c.Pair)
 		if p == nil {
 			p = new(pair)
 			if !added.IsValid() {
 				added = c.Pair
 			}
 		}
-		p.class, p.index, p.iface, p.link, p.metered = c.Class, i, c.Interface, c.Link, c.Metered
+		p.class, p.index, p.iface, p.link, p.metered = int32(c.Class), int32(i), c.Interface, c.Link, c.Metered
 		deprecated = deprecated || c.Pair == m.primary && c.Deprecated && !p.deprecated
 		p.deprecated = c.Deprecated
-		m.pairs[c.Pair] = p
-		m.order = append(m.order, c.Pair)
+		m.pairs, m.order = append(m.pairs, p), append(m.order, c.Pair)
 		acts = m.limitMTU(now, c.Pair, c.MTU, acts)
 	}
-	m.polls.keep(m.pairs)
+	m.polls.keep(m)
 	if !m.connected {
 		return acts
 	}
@@ -105,11 +103,11 @@ func (m *Machine) addPair(now time.Time, p locator.Pair, acts []Action) []Action
 }
 
 // deletePair acts on the loss of the primary pair or the one under test.
-func (m *Machine) deletePair(now time.Time, old map[locator.Pair]*pair, acts []Action) []Action {
-	gone := func(p locator.Pair) bool { return p.IsValid() && m.pairs[p] == nil }
+func (m *Machine) deletePair(now time.Time, old known, acts []Action) []Action {
+	gone := func(p locator.Pair) bool { return p.IsValid() && m.of(p) == nil }
 	primary := gone(m.primary)
 	if primary {
-		m.explore.failed = failureOf(m.primary, old[m.primary])
+		m.explore.failed = failureOf(m.primary, old.of(m.primary))
 		acts = m.use(now, locator.Pair{}, Reason{DeletePair, DeletePair}, acts)
 	}
 	switch {
@@ -157,7 +155,7 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 	}
 	x := &m.explore
 	if p == m.primary && x.doubt {
-		m.pairs[p].falseAlarm(now)
+		m.of(p).falseAlarm(now)
 	}
 	if p == m.primary && x.suspects() {
 		m.stats.FalseAlarms++
@@ -165,7 +163,7 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 			m.alarms++
 		}
 		// It carries Polls, but maybe not what is longer: a black hole.
-		m.pairs[p].search.suspect(now)
+		acts = m.searching(now, p, acts, func(s *search) { s.suspect(now) })
 	}
 	if x.doubt && p != m.primary {
 		// Found a way; but is the old one gone?
@@ -183,7 +181,7 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 // not zero, is a round-trip time.
 func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts []Action) []Action {
 	m.alarms = 0 // whichever pair it was
-	p := m.pairs[m.primary]
+	p := m.of(m.primary)
 	if p == nil || m.second.IsValid() {
 		return acts // no primary, or no telling
 	}
@@ -213,7 +211,7 @@ func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts [
 // testFail: the pair under test did not answer in time.
 func (m *Machine) testFail(now time.Time, acts []Action) []Action {
 	x := &m.explore
-	if p := m.pairs[x.testing]; p != nil {
+	if p := m.of(x.testing); p != nil {
 		p.tested(now, false)
 		m.remember(x.testing, m.records[x.testing])
 	}
@@ -241,7 +239,7 @@ func (m *Machine) tryNext(now time.Time, e Event, acts []Action) []Action {
 // stays reports whether the primary, which another pair was to replace by Policy
 // change, has its turn before next: that is only a wish.
 func (m *Machine) stays(next locator.Pair) bool {
-	p, n := m.pairs[m.primary], m.pairs[next]
+	p, n := m.of(m.primary), m.of(next)
 	return p != nil && !p.tried && (!m.explore.climbs || n == nil || n.class >= p.class)
 }
 
@@ -271,7 +269,7 @@ func (m *Machine) HandleHint(now time.Time, p locator.Pair, acts []Action) []Act
 // of k, from a locator that it did not have before (a move, or a NAT's other port):
 // the one we send to may be gone.
 func (m *Machine) HandleMove(now time.Time, k locator.Pair, acts []Action) []Action {
-	if m.state != PrimaryOperational || k == m.primary || m.pairs[k] == nil {
+	if m.state != PrimaryOperational || k == m.primary || m.of(k) == nil {
 		return acts
 	}
 	return m.begin(now, PeerPoll, k, true, acts)
@@ -279,7 +277,7 @@ func (m *Machine) HandleMove(now time.Time, k locator.Pair, acts []Action) []Act
 
 // Want asks for another primary pair, which is tested first (Policy change).
 func (m *Machine) Want(now time.Time, p locator.Pair, acts []Action) []Action {
-	if m.state != PrimaryOperational || p == m.primary || m.pairs[p] == nil {
+	if m.state != PrimaryOperational || p == m.primary || m.of(p) == nil {
 		return acts
 	}
 	acts = m.begin(now, PolicyChange, p, false, acts)

@@ -116,7 +116,7 @@ type harness struct {
 
 func newHarness(t tb, timers Timers) *harness {
 	h := &harness{t: t, now: epoch, peerIDs: 1, tests: make(map[locator.Pair]SendPoll)}
-	h.m = New(timers, func() uint64 { h.ids += 2; return h.ids })
+	h.m = New(&timers, func() uint64 { h.ids += 2; return h.ids })
 	return h
 }
 

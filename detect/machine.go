@@ -12,42 +12,37 @@ import (
 // The owner calls Observe and then HandleTimeout at Deadline. An early call is
 // harmless; a late one acts once.
 type Machine struct {
-	timers Timers
+	timers *Timers
 	// peerReport is within what time the peer reports, reportDelay within what
 	// time we do.
 	peerReport, reportDelay time.Duration
 	random                  func() uint64
 
-	connected bool
-	state     State
+	state State
+	// obeys says that the peer's user has switched to the primary. spent says that metered
+	// pairs are not to be tested without need. cameBack says that the primary had been left
+	// before for another one.
+	connected, obeys, spent, cameBack bool
 	// primary is what outgoing packets use. It is zero when no pair is known to
 	// work, and may differ from the pair under test.
 	primary locator.Pair
 	// second is the pair under test that packets go over too, last the pair that
 	// last was primary.
 	second, last locator.Pair
-	pairs        map[locator.Pair]*pair
-	// order holds the keys of pairs by rank, best first.
-	order []locator.Pair
+	known
 
 	explore exploration
 	polls   polls
 	demand  time.Time
 
-	// primarySince is since when the primary is, cameBack that it had been left
-	// before for another one. pinned is the pair that a user has
+	// primarySince is since when the primary is. pinned is the pair that a user has
 	// switched to.
 	primarySince time.Time
-	cameBack     bool
 	pinned       locator.Pair
-	// obeys says that the peer's user has.
-	obeys bool
 	// wish is what the peer is to be asked for as well, with the test of it.
 	wish    locator.Pair
-	records map[locator.Pair]record
+	records map[locator.Pair]record // made when there is one
 	trial   trial
-	// spent says that metered pairs are not to be tested without need.
-	spent bool
 
 	// checkAt is when unconfirmed packets become suspicious, reportAt when a
 	// Report is due, lookAt when the packet path's marks are to be looked at
@@ -96,12 +91,13 @@ type Evidence struct {
 	Waiting bool
 }
 
-// New returns a Machine without pairs. random draws Poll identifiers and
+// New returns a Machine without pairs. t, which many may share, is not to change. random
+// draws Poll identifiers and
 // jitter; it must be unpredictable to the peer.
-func New(t Timers, random func() uint64) *Machine {
+func New(t *Timers, random func() uint64) *Machine {
 	return &Machine{
 		timers: t, peerReport: t.ReportDelay, reportDelay: t.ReportDelay, random: random,
-		state: NoPrimary, pairs: make(map[locator.Pair]*pair), records: make(map[locator.Pair]record),
+		state: NoPrimary,
 	}
 }
 
@@ -120,7 +116,7 @@ const meteredReport = 250 * time.Millisecond
 // ReportDelay returns within what time this end reports what it hears: later where
 // a Report costs.
 func (m *Machine) ReportDelay() time.Duration {
-	if p := m.pairs[m.primary]; p != nil && p.metered {
+	if p := m.of(m.primary); p != nil && p.metered {
 		return max(m.reportDelay, meteredReport)
 	}
 	return m.reportDelay
@@ -153,7 +149,7 @@ func (m *Machine) SendTimer() time.Duration {
 func (m *Machine) RTT() time.Duration { return m.primaryRTT().smoothed }
 
 func (m *Machine) primaryRTT() rtt {
-	if p := m.pairs[m.primary]; p != nil {
+	if p := m.of(m.primary); p != nil {
 		return p.rtt
 	}
 	return rtt{smoothed: m.timers.InitialRTT}
@@ -279,9 +275,7 @@ func (m *Machine) use(now time.Time, p locator.Pair, r Reason, acts []Action) []
 			m.stats.Switches++
 		}
 		m.last = p
-		if x := m.pairs[p]; x != nil {
-			x.search.revisit(now)
-		}
+		acts = m.searching(now, p, acts, func(s *search) { s.revisit(now) })
 	}
 	acts = append(acts, SetPrimary{From: m.primary, To: p, Reason: r})
 	m.primary, m.second = p, locator.Pair{}

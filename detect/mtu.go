@@ -31,39 +31,84 @@ func (SetMTU) action() {}
 // MTU returns the path MTU of k, as far as is known, in bytes of IP packets, zero if it
 // is not searched for.
 func (m *Machine) MTU(k locator.Pair) int {
-	if p := m.pairs[k]; p != nil {
-		return p.search.size
+	if p := m.of(k); p != nil {
+		return p.pathMTU(k)
 	}
 	return 0
 }
 
-// limitMTU sets the MTU of the interface that has k's local locator, zero if unknown.
-func (m *Machine) limitMTU(now time.Time, k locator.Pair, mtu int, acts []Action) []Action {
-	least, base := baseMTU6, baseMTU6
+// familyMTUs returns what a path of k's family carries at least, and should.
+func familyMTUs(k locator.Pair) (least, base int) {
 	if k.Local.Is4() {
-		least, base = leastMTU4, baseMTU4
+		return leastMTU4, baseMTU4
 	}
-	return m.searching(k, acts, func(s *search) { s.limit(now, least, base, mtu) })
+	return baseMTU6, baseMTU6
 }
 
-// searching has f change the search of k, and tells what comes of it.
-func (m *Machine) searching(k locator.Pair, acts []Action, f func(s *search)) []Action {
-	p := m.pairs[k]
+func (p *pair) pathMTU(k locator.Pair) int {
+	if p.search != nil {
+		return p.search.size
+	}
+	_, base := familyMTUs(k)
+	return min(base, int(p.mtu))
+}
+
+func (p *pair) mtuState() MTUState {
+	switch {
+	case p.search != nil:
+		return p.search.state
+	case p.mtu > 0:
+		return MTUBase
+	}
+	return MTUDisabled
+}
+
+// limitMTU sets the MTU of the interface that has k's local locator, zero if unknown.
+func (m *Machine) limitMTU(now time.Time, k locator.Pair, mtu int, acts []Action) []Action {
+	p := m.of(k)
 	if p == nil {
 		return acts
 	}
-	before := p.search.size
-	f(&p.search)
-	if p.search.size == before {
+	before := p.pathMTU(k)
+	p.mtu = int32(mtu)
+	if p.search != nil {
+		p.limit(now, k)
+	}
+	return m.tellMTU(k, before, acts)
+}
+
+func (p *pair) limit(now time.Time, k locator.Pair) {
+	least, base := familyMTUs(k)
+	p.search.limit(now, least, base, int(p.mtu))
+}
+
+// tellMTU tells that k's path MTU was another one, if it was.
+func (m *Machine) tellMTU(k locator.Pair, before int, acts []Action) []Action {
+	if now := m.of(k).pathMTU(k); now != before {
+		return append(acts, SetMTU{Pair: k, From: before, To: now})
+	}
+	return acts
+}
+
+// searching has f change the search of k, and tells what comes of it.
+func (m *Machine) searching(now time.Time, k locator.Pair, acts []Action, f func(s *search)) []Action {
+	p := m.of(k)
+	if p == nil {
 		return acts
 	}
-	return append(acts, SetMTU{Pair: k, From: before, To: p.search.size})
+	before := p.pathMTU(k)
+	if p.search == nil {
+		p.search = new(search)
+		p.limit(now, k)
+	}
+	f(p.search)
+	return m.tellMTU(k, before, acts)
 }
 
 // probeAt returns when the search of the primary's MTU goes on, zero for not now.
 func (m *Machine) probeAt() time.Time {
-	p := m.pairs[m.primary]
-	if p == nil || m.trial.pair.IsValid() || m.spares(p) || p.search.at.After(m.demand.Add(searchHold)) {
+	p := m.of(m.primary)
+	if p == nil || p.search == nil || m.trial.pair.IsValid() || m.spares(p) || p.search.at.After(m.demand.Add(searchHold)) {
 		return time.Time{}
 	}
 	return p.search.at
@@ -72,7 +117,7 @@ func (m *Machine) probeAt() time.Time {
 // probe goes on with the search.
 func (m *Machine) probe(now time.Time, acts []Action) []Action {
 	size := 0
-	acts = m.searching(m.primary, acts, func(s *search) {
+	acts = m.searching(now, m.primary, acts, func(s *search) {
 		if s.sent && now.Before(m.notBefore) {
 			s.at = m.notBefore // the answer may not have been read yet
 			return
@@ -105,21 +150,21 @@ func (m *Machine) probeTimer(s *search) time.Duration {
 
 // passes: a padded Poll was answered.
 func (m *Machine) passes(now time.Time, s sentPoll, acts []Action) []Action {
-	return m.searching(s.pair, acts, func(x *search) { x.passed(now, s.size) })
+	return m.searching(now, s.pair, acts, func(x *search) { x.passed(now, s.size) })
 }
 
 // HandleTooBig takes in that an ICMP error says that a packet sent on k was longer than
 // mtu, the most that some link carries, zero for unknown. It reports false if no link may have that MTU.
 func (m *Machine) HandleTooBig(now time.Time, k locator.Pair, mtu int, acts []Action) ([]Action, bool) {
 	ok := true
-	acts = m.searching(k, acts, func(s *search) { ok = s.told(now, mtu) })
+	acts = m.searching(now, k, acts, func(s *search) { ok = s.told(now, mtu) })
 	return acts, ok
 }
 
 // HandleTooLong takes in that this host would not send a packet on k for its length: size
 // is that of a padded Poll, zero for other packets.
 func (m *Machine) HandleTooLong(now time.Time, k locator.Pair, size int, acts []Action) []Action {
-	return m.searching(k, acts, func(s *search) {
+	return m.searching(now, k, acts, func(s *search) {
 		if size > 0 {
 			s.refused(now, size)
 		} else {

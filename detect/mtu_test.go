@@ -39,12 +39,12 @@ func (h *harness) search(mtu int) (polls []SendPoll) {
 				h.after(5 * ms).answered(p)
 			}
 		}
-		if s := h.m.pairs[h.m.primary].search; s.state == MTUComplete && !s.confirms {
+		if s := h.m.of(h.m.primary).search; s.state == MTUComplete && !s.confirms {
 			return polls
 		}
 		h.demand().ignore().fire()
 	}
-	h.t.Fatalf("the search has no end: %+v", h.m.pairs[h.m.primary].search)
+	h.t.Fatalf("the search has no end: %+v", h.m.of(h.m.primary).search)
 	return nil
 }
 
@@ -119,7 +119,7 @@ func TestLostProbesAreNoEvidence(t *testing.T) {
 		h.ignore()
 	}
 	h.wantState(PrimaryOperational, "A1→B1", "none")
-	if s := h.m.Pairs()[0]; s.Result != before.Result || s.MTUState != MTUError || h.m.Stats() != (Stats{}) || h.m.pairs[pairOf("A1→B1")].unanswered != 0 {
+	if s := h.m.Pairs()[0]; s.Result != before.Result || s.MTUState != MTUError || h.m.Stats() != (Stats{}) || h.m.of(pairOf("A1→B1")).unanswered != 0 {
 		t.Errorf("%+v, %+v", s, h.m.Stats())
 	}
 }
@@ -256,7 +256,7 @@ func TestMTUWorldProperties(t *testing.T) {
 		w.run(15 * time.Second)
 		w.wantSettled()
 		for _, n := range w.nodes {
-			s := n.m.pairs[n.m.primary].search
+			s := n.m.of(n.m.primary).search
 			if s.state != MTUComplete || s.size > w.mtu || s.size <= w.mtu-mtuGrain {
 				t.Errorf("%s: %d of %d, %v", n.name, s.size, w.mtu, s.state)
 			}

@@ -107,8 +107,8 @@ func TestOrderBySharedEnds(t *testing.T) {
 // than the failure.
 func TestOrderSharedEndsBeforeScore(t *testing.T) {
 	h := operationalOn(t, "A1→B1", "A1→B2", "A2→B2", "A3→B3")
-	h.m.pairs[pairOf("A1→B2")].tested(h.now.Add(-time.Second), true)
-	h.m.pairs[pairOf("A2→B2")].tested(h.now.Add(-time.Second), false)
+	h.m.of(pairOf("A1→B2")).tested(h.now.Add(-time.Second), true)
+	h.m.of(pairOf("A2→B2")).tested(h.now.Add(-time.Second), false)
 	h.hint("A1→B1")
 	h.ignore().wantOrder("A1→B1", "A3→B3", "A2→B2", "A1→B2")
 }
@@ -172,9 +172,9 @@ func TestOrderByScore(t *testing.T) {
 		"A1→B1": {false, time.Second}, "A2→B2": {false, time.Minute}, "A1→B2": {true, time.Minute},
 		"A2→B1": {true, time.Second},
 	} {
-		h.m.pairs[pairOf(name)].tested(at(p.ago), p.ok)
+		h.m.of(pairOf(name)).tested(at(p.ago), p.ok)
 	}
-	h.m.pairs[pairOf("A3→B1")].inboundAt = at(time.Second)
+	h.m.of(pairOf("A3→B1")).inboundAt = at(time.Second)
 	h.connect("none")
 	h.ignore().wantOrder(
 		"A2→B1", // worked a second ago

@@ -3,6 +3,7 @@ package detect
 import (
 	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/multi6/multi6/locator"
@@ -10,7 +11,7 @@ import (
 
 // A pair is what a Machine knows of one pair.
 type pair struct {
-	class, index int
+	class, index int32
 	// iface is the index of the local locator's interface, link the number of the
 	// peer's, zero if unknown.
 	iface uint32
@@ -39,8 +40,10 @@ type pair struct {
 	unanswered float64
 	// watch is for a pair that is better liked than the primary.
 	watch watch
-	// search is for the pair's path MTU.
-	search search
+	// mtu is that of the interface, zero for unknown. search is for the pair's path MTU, nil
+	// until it matters.
+	mtu    int32
+	search *search
 }
 
 // alarmsFor is the age at which an alarm that proved false counts half, and maxExtra
@@ -78,7 +81,7 @@ func (p *pair) alarmsNow(now time.Time) float64 {
 
 // tries returns how many Polls of the primary must go unanswered before it is left.
 func (m *Machine) tries(now time.Time) int {
-	p := m.pairs[m.primary]
+	p := m.of(m.primary)
 	if p == nil || p.unanswered > tolerable {
 		return m.timers.Tries
 	}
@@ -125,7 +128,7 @@ func fresh(now, at time.Time) float64 {
 func (m *Machine) next(now time.Time) locator.Pair {
 	var best locator.Pair
 	for _, k := range m.order {
-		if p := m.pairs[k]; p.tried || m.explore.doubt && m.spares(p) {
+		if p := m.of(k); p.tried || m.explore.doubt && m.spares(p) {
 			continue
 		}
 		if !best.IsValid() || m.compare(now, k, best) < 0 {
@@ -136,7 +139,7 @@ func (m *Machine) next(now time.Time) locator.Pair {
 }
 
 func (m *Machine) compare(now time.Time, a, b locator.Pair) int {
-	pa, pb := m.pairs[a], m.pairs[b]
+	pa, pb := m.of(a), m.of(b)
 	return cmp.Or(
 		cmp.Compare(pa.class, pb.class),
 		cmp.Compare(m.explore.failed.shares(a, pa), m.explore.failed.shares(b, pb)),
@@ -169,7 +172,7 @@ func (f failure) shares(k locator.Pair, p *pair) (n int) {
 // pollTimer returns how long to wait for the answer to a Poll on k.
 func (m *Machine) pollTimer(k locator.Pair) time.Duration {
 	var own, best rtt
-	if p := m.pairs[k]; p != nil {
+	if p := m.of(k); p != nil {
 		own = p.pollRTT
 	}
 	for _, p := range m.pairs {
@@ -178,6 +181,25 @@ func (m *Machine) pollTimer(k locator.Pair) time.Duration {
 		}
 	}
 	return m.timers.pollTimer(own, best)
+}
+
+// Count returns how many pairs there are.
+func (m *Machine) Count() int { return len(m.pairs) }
+
+// Interface returns the index of the interface that has k's local locator. It reports
+// false if k is none of the pairs.
+func (m *Machine) Interface(k locator.Pair) (index uint32, ok bool) {
+	p := m.of(k)
+	if p == nil {
+		return 0, false
+	}
+	return p.iface, true
+}
+
+// Metered reports whether k is a pair that costs by the byte, at either end.
+func (m *Machine) Metered(k locator.Pair) bool {
+	p := m.of(k)
+	return p != nil && p.metered
 }
 
 // A PairStatus describes a pair for people.
@@ -206,18 +228,33 @@ type PairStatus struct {
 	MTUState MTUState
 }
 
+// known are pairs by rank, best first, and what is known of each. They are few, and a map
+// would take many times the memory.
+type known struct {
+	order []locator.Pair
+	pairs []*pair
+}
+
+// of returns what is known of k, nil if there is no such pair.
+func (ks known) of(k locator.Pair) *pair {
+	if i := slices.Index(ks.order, k); i >= 0 {
+		return ks.pairs[i]
+	}
+	return nil
+}
+
 // Pairs returns all known pairs by rank, best first.
 func (m *Machine) Pairs() []PairStatus {
 	out := make([]PairStatus, 0, len(m.order))
 	for _, k := range m.order {
-		p := m.pairs[k]
+		p := m.of(k)
 		s := PairStatus{
 			Pair: k, Primary: k == m.primary, Result: "untested", At: p.testedAt,
 			RTT: p.rtt.smoothed, Variation: p.rtt.variation, InboundAt: p.inboundAt,
-			Class: p.class, Hold: m.holdOf(k), Loss: p.loss, LossAt: p.lossAt,
-			MTU: p.search.size, MTUState: p.search.state,
+			Class: int(p.class), Hold: m.holdOf(k), Loss: p.loss, LossAt: p.lossAt,
+			MTU: p.pathMTU(k), MTUState: p.mtuState(),
 		}
-		if q := m.pairs[m.primary]; q != nil && p.class < q.class {
+		if q := m.of(m.primary); q != nil && p.class < q.class {
 			s.WorksSince = p.watch.okSince
 		}
 		switch {

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"slices"
 	"time"
 
 	"github.com/multi6/multi6/locator"
@@ -42,10 +43,10 @@ type heardPoll struct {
 }
 
 // keep forgets the Polls sent on pairs that are gone.
-func (p *polls) keep(pairs map[locator.Pair]*pair) {
+func (p *polls) keep(m *Machine) {
 	kept := p.sent[:0]
 	for _, s := range p.sent {
-		if pairs[s.pair] != nil {
+		if m.of(s.pair) != nil {
 			kept = append(kept, s)
 		}
 	}
@@ -67,7 +68,9 @@ func (p *polls) send(s sentPoll, lost func(sentPoll)) {
 func (p *polls) take(now time.Time, id uint64) (sentPoll, bool) {
 	for i, s := range p.sent {
 		if s.id == id {
-			p.sent = append(p.sent[:i], p.sent[i+1:]...)
+			if p.sent = slices.Delete(p.sent, i, i+1); len(p.sent) == 0 {
+				p.sent = nil // an idle peer is to keep little
+			}
 			return s, now.Sub(s.at) <= sentFor
 		}
 	}
@@ -102,6 +105,16 @@ func (p *polls) hear(now time.Time, poll Poll) {
 	}
 }
 
+// Rest gives back memory that a quiet peer can do without.
+func (m *Machine) Rest(now time.Time) { m.polls.rest(now) }
+
+// rest forgets the Polls that no OK list will name.
+func (p *polls) rest(now time.Time) {
+	if n := len(p.heard); n > 0 && now.Sub(p.heard[n-1].at) > heardFor {
+		p.heard = nil
+	}
+}
+
 // okList returns the Polls lately received, newest first.
 func (p *polls) okList(now time.Time) []Heard {
 	var ok []Heard
@@ -116,7 +129,7 @@ func (p *polls) okList(now time.Time) []Heard {
 func (m *Machine) poll(now time.Time, k locator.Pair, answer, move bool) SendPoll {
 	id := m.random()
 	m.polls.send(sentPoll{id: id, pair: k, at: now, asks: answer}, func(s sentPoll) {
-		if p := m.pairs[s.pair]; p != nil && s.asks {
+		if p := m.of(s.pair); p != nil && s.asks {
 			p.polled(false)
 		}
 	})
@@ -139,12 +152,12 @@ type Poll struct {
 // HandlePoll takes in an authenticated Poll that came over the reverse of k.
 func (m *Machine) HandlePoll(now time.Time, k locator.Pair, p Poll, acts []Action) []Action {
 	m.polls.hear(now, p)
-	if at := m.pairs[k]; at != nil {
+	if at := m.of(k); at != nil {
 		at.inboundAt = now
 	}
 	acts = m.handleOK(now, p.OK, acts)
 	switch {
-	case p.Wish && m.state == PrimaryOperational && k != m.primary && m.pairs[k] != nil:
+	case p.Wish && m.state == PrimaryOperational && k != m.primary && m.of(k) != nil:
 		return m.obey(now, k, acts) // the test is the answer, too
 	case p.Wish && k == m.primary:
 		acts = m.obey(now, k, acts)
@@ -175,7 +188,7 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 	var best sentPoll
 	for _, h := range ok {
 		s, found := m.polls.take(now, h.ID)
-		p := m.pairs[s.pair]
+		p := m.of(s.pair)
 		if !found || p == nil {
 			continue
 		}
@@ -237,7 +250,7 @@ func (m *Machine) current(s sentPoll) bool {
 // is known to work now, else it is a test of our own: if the peer looks for a new
 // primary, the first of the same process on our side.
 func (m *Machine) answer(now time.Time, k locator.Pair, move bool, acts []Action) []Action {
-	known := m.pairs[k] != nil
+	known := m.of(k) != nil
 	if !m.connected || !known && !m.primary.IsValid() {
 		return acts
 	}

@@ -57,7 +57,7 @@ func newWorld(t tb, timers Timers, a, b []string) *world {
 		arrives: func(locator.Pair) bool { return true },
 	}
 	for i, name := range []string{"A", "B"} {
-		w.nodes[i] = &node{name: name, m: New(timers, func() uint64 { w.ids++; return w.ids })}
+		w.nodes[i] = &node{name: name, m: New(&timers, func() uint64 { w.ids++; return w.ids })}
 		w.nodes[i].m.SetCandidates(w.now, candidatesOf([][]string{a, b}[i]...), nil)
 	}
 	return w

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"io"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/multi6/multi6/detect"
@@ -12,15 +11,8 @@ import (
 	"github.com/multi6/multi6/wire"
 )
 
-// Config is what a Context is made of.
-type Config struct {
-	Identity     Identity
-	Peer         PublicKey
-	PresharedKey PresharedKey
-	// Locators are the peer's as configured. There may be none: the peer calls.
-	Locators []netip.AddrPort
-	// Keepalive is KeepaliveAuto, KeepaliveOff or an interval.
-	Keepalive time.Duration
+// A Node is what all Contexts of a node have in common, but for secrets.
+type Node struct {
 	// Port is this node's UDP port, told to the peer with each local locator.
 	Port uint16
 	// MTU is how long inner packets are at most, zero for not known.
@@ -34,9 +26,20 @@ type Config struct {
 	Random io.Reader
 	// NewTag returns a tag that no other context of the node uses.
 	NewTag func() wire.Tag
-	// Base is the instant that stamps are relative to, the same for all contexts
-	// of a node.
+	// Base is the instant that stamps are relative to.
 	Base time.Time
+}
+
+// Config is what a Context is made of.
+type Config struct {
+	*Node
+	Identity     Identity
+	Peer         PublicKey
+	PresharedKey PresharedKey
+	// Locators are the peer's as configured. There may be none: the peer calls.
+	Locators []netip.AddrPort
+	// Keepalive is KeepaliveAuto, KeepaliveOff or an interval.
+	Keepalive time.Duration
 }
 
 // A Context is this node's relation to one peer, on the control side. The node's
@@ -66,19 +69,21 @@ type Context struct {
 	// to work.
 	doubled bool
 
-	locals     []locator.Local
-	remotes    remotes
-	candidates []locator.Candidate
-	interfaces map[locator.Pair]uint32
+	locals  []locator.Local
+	remotes remotes
+	// outside is how the peer sees local locators, where a NAT is in between. It is made
+	// when there is one.
+	outside map[netip.Addr]netip.AddrPort
 	// tests says that what is being sent is a test.
 	tests bool
 	// vouched says that a locator is known to be the peer's by more than its word
 	// now, so that the pairs are to be ordered anew.
 	vouched bool
-	// outside is how the peer sees local locators, where a NAT is in between.
-	outside map[netip.Addr]netip.AddrPort
 	// spent says that the budget for tests over metered locators is used up.
 	spent bool
+	// newestSet says that the datagram being taken in has the peer's newest
+	// LocatorSet.
+	newestSet bool
 
 	sessions    sessions
 	initiations []*initiation
@@ -95,11 +100,8 @@ type Context struct {
 	echoes    []echo
 	// tallies count what goes out over each pair, and samples are the Polls of which
 	// the peer may still say how much had come with them.
-	tallies map[locator.Pair]*tally
+	tallies []*tally
 	samples []sample
-	// newestSet says that the datagram being taken in has the peer's newest
-	// LocatorSet.
-	newestSet bool
 	// came is Arrivals' count with that datagram.
 	came uint32
 
@@ -109,11 +111,8 @@ type Context struct {
 
 // New returns the Context of a peer, with no session.
 func New(cfg Config, now time.Time) *Context {
-	c := &Context{
-		cfg: cfg, remotes: newRemotes(cfg.Locators), outside: make(map[netip.Addr]netip.AddrPort),
-		tallies: make(map[locator.Pair]*tally),
-	}
-	c.machine = detect.New(cfg.Timers, c.random)
+	c := &Context{cfg: cfg, remotes: newRemotes(cfg.Locators)}
+	c.machine = detect.New(&cfg.Timers, c.random)
 	c.announce.sequence = uint32(now.Unix())
 	return c
 }
@@ -243,17 +242,18 @@ func (c *Context) HandleRoutes(now time.Time, acts []Action) []Action {
 // setCandidates makes the pairs anew and tells the machine.
 func (c *Context) setCandidates() {
 	c.vouched = false
-	cs := locator.Pairs(c.locals, c.remotes.list(), c.cfg.Order)
+	cs := c.candidates()
 	c.limitMTUs(cs)
-	c.candidates = cs
-	c.interfaces = make(map[locator.Pair]uint32, len(cs))
-	for _, x := range cs {
-		c.interfaces[x.Pair] = x.Interface
-	}
 	c.perform(c.machine.SetCandidates(c.now, cs, nil))
 	c.keepTallies()
 	c.refreshPath()
 	c.tellReportDelay()
+}
+
+// candidates returns the pairs by rank, best first. The machine keeps what is needed of
+// them while nothing passes, so that an idle peer takes little memory.
+func (c *Context) candidates() []locator.Candidate {
+	return locator.Pairs(c.locals, c.remotes.list(), c.cfg.Order)
 }
 
 // SetConfigured replaces where to look for the peer at first: what its names
@@ -273,21 +273,8 @@ func (c *Context) SetSpent(now time.Time, spent bool, acts []Action) []Action {
 	return c.leave()
 }
 
-// metered reports whether p costs by the byte, at either end.
-func (c *Context) metered(p locator.Pair) bool {
-	i := slices.IndexFunc(c.candidates, func(x locator.Candidate) bool { return x.Pair == p })
-	return i >= 0 && c.candidates[i].Metered
-}
-
 // sparing reports whether nothing is to be sent over the primary pair without need.
-func (c *Context) sparing() bool { return c.spent && c.metered(c.primaryOrLast()) }
-
-// Quiet reports whether nothing is under way to or from the peer, as far as the
-// loop has seen, and nothing waits.
-func (c *Context) Quiet() bool {
-	waits := c.machine.Connected() && !c.machine.Primary().IsValid()
-	return !c.Marks.awake.Load() && !waits && c.silentFor() == 0
-}
+func (c *Context) sparing() bool { return c.spent && c.machine.Metered(c.primaryOrLast()) }
 
 // HandleSendError takes in that the kernel would not send on a pair.
 func (c *Context) HandleSendError(now time.Time, p locator.Pair, acts []Action) []Action {

@@ -1,8 +1,6 @@
 package shim
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/hmac"
 	"errors"
 	"fmt"
@@ -11,7 +9,6 @@ import (
 
 	"github.com/flynn/noise"
 	"golang.org/x/crypto/blake2s"
-	"golang.org/x/crypto/chacha20poly1305"
 
 	"github.com/multi6/multi6/wire"
 )
@@ -229,18 +226,4 @@ func chooseCipher(a, b wire.Ciphers) wire.Ciphers {
 		}
 	}
 	return 0
-}
-
-func newAEAD(c wire.Ciphers, key [32]byte) (cipher.AEAD, error) {
-	switch c {
-	case wire.AES256GCM:
-		block, err := aes.NewCipher(key[:])
-		if err != nil {
-			return nil, err
-		}
-		return cipher.NewGCM(block)
-	case wire.ChaCha20Poly1305:
-		return chacha20poly1305.New(key[:])
-	}
-	return nil, fmt.Errorf("shim: cipher %#x is not one of ours", uint8(c))
 }

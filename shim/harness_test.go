@@ -135,8 +135,14 @@ func newWorld(t testing.TB, s setup) *world {
 	if s.noLocatorsOfA {
 		whereA = nil
 	}
-	w.a = w.newHost("a", idA, s.localsA, Config{Peer: peerOfA, PresharedKey: s.pskA, Timers: s.timers, Locators: ports(s.localsB), Ciphers: s.ciphersA, Keepalive: s.keepaliveA})
-	w.b = w.newHost("b", idB, s.localsB, Config{Peer: idA.Public, PresharedKey: s.pskB, Timers: s.timers, Locators: ports(whereA), Ciphers: s.ciphersB})
+	w.a = w.newHost("a", idA, s.localsA, Config{
+		Node: &Node{Timers: s.timers, Ciphers: s.ciphersA},
+		Peer: peerOfA, PresharedKey: s.pskA, Locators: ports(s.localsB), Keepalive: s.keepaliveA,
+	})
+	w.b = w.newHost("b", idB, s.localsB, Config{
+		Node: &Node{Timers: s.timers, Ciphers: s.ciphersB},
+		Peer: idA.Public, PresharedKey: s.pskB, Locators: ports(whereA),
+	})
 	return w
 }
 

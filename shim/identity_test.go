@@ -132,7 +132,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		PSK      PresharedKey
 		Pointer  *PrivateKey
 	}{NewIdentity(private), psk, &private}
-	cfg := Config{Identity: holder.Identity, PresharedKey: psk}
+	cfg := Config{Node: &Node{}, Identity: holder.Identity, PresharedKey: psk}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%q"} {
 		for _, x := range []any{private, psk, &private, holder, holder.Identity, cfg} {
 			if s := fmt.Sprintf(format, x); shows(s, private) || shows(s, psk) {

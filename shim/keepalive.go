@@ -127,7 +127,7 @@ func (k *keepalive) missed() {
 // keepsAlive reports whether keepalives are to be sent.
 func (c *Context) keepsAlive() bool {
 	switch mode := c.cfg.Keepalive; {
-	case mode < 0 || len(c.interfaces) == 0:
+	case mode < 0 || c.machine.Count() == 0:
 		return false
 	case mode > 0:
 		return true

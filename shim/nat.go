@@ -27,6 +27,9 @@ func (c *Context) handleAddresses(p locator.Pair, a wire.Addresses) {
 	case a.Destination == own:
 		delete(c.outside, p.Local)
 	case !known || was != a.Destination:
+		if c.outside == nil {
+			c.outside = make(map[netip.Addr]netip.AddrPort)
+		}
 		c.outside[p.Local] = a.Destination
 		c.event(Event{Kind: EventNAT, Pair: p, Detail: "seen as " + a.Destination.String()})
 		if known {

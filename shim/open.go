@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/multi6/multi6/locator"
@@ -61,7 +62,7 @@ func (c *Context) forgetInitiations() {
 			return
 		}
 		c.do(Unregister{c.initiations[0].tag})
-		c.initiations = append(c.initiations[:0], c.initiations[1:]...)
+		c.initiations = slices.Delete(c.initiations, 0, 1)
 	}
 }
 
@@ -96,12 +97,9 @@ func (c *Context) HandleOpen1(now time.Time, p locator.Pair, in *Incoming, acts 
 	if err != nil {
 		return c.leave(), DropForged
 	}
-	s, err := c.newSession(tag, g.params.Tag, chosen, k)
-	if err != nil {
-		return c.leave(), DropForged
-	}
+	s := c.newSession(tag, g.params.Tag, chosen, k)
 	s.open2, s.sequence = b, c.announce.sequence
-	s.greeting, s.over, s.stamp, s.answered = g, p, g.params.Timestamp, answer.params.Timestamp
+	s.greeting, s.over, s.stamp, s.answered = &g, p, g.params.Timestamp, answer.params.Timestamp
 	c.sessions.add(c, s)
 	c.hear(p, in)
 	c.answerOpen(p, s)
@@ -134,7 +132,7 @@ func (c *Context) answerOpen(p locator.Pair, s *Session) {
 }
 
 func (c *Context) known(p locator.Pair) bool {
-	_, ok := c.interfaces[p]
+	_, ok := c.machine.Interface(p)
 	return ok
 }
 
@@ -158,11 +156,8 @@ func (c *Context) HandleOpen2(now time.Time, p locator.Pair, raw []byte, o wire.
 	if chosen := g.params.Ciphers; chosen&(chosen-1) != 0 || chosen&c.cfg.Ciphers == 0 {
 		return c.leave(), DropMalformed
 	}
-	s, err := c.newSession(i.tag, g.params.Tag, g.params.Ciphers, k)
-	if err != nil {
-		return c.leave(), DropMalformed
-	}
-	c.initiations = append(c.initiations[:at], c.initiations[at+1:]...)
+	s := c.newSession(i.tag, g.params.Tag, g.params.Ciphers, k)
+	c.initiations = slices.Delete(c.initiations, at, at+1)
 	s.initiated, s.stamp, s.answered = true, i.stamp, g.params.Timestamp
 	s.used.Store(true)
 	c.sessions.add(c, s)
@@ -191,15 +186,12 @@ func (c *Context) learn(p locator.Pair, g greeting) {
 	}
 }
 
-func (c *Context) newSession(local, remote wire.Tag, cipher wire.Ciphers, k keys) (*Session, error) {
+func (c *Context) newSession(local, remote wire.Tag, cipher wire.Ciphers, k keys) *Session {
 	s := &Session{
 		local: local, remote: remote, created: c.now,
 		self: addr16(c.cfg.Identity.Public.Identifier()), peer: addr16(c.cfg.Peer.Identifier()),
 	}
-	var err error
-	if s.sealer, err = newAEAD(cipher, k.seal); err != nil {
-		return nil, err
-	}
-	s.opener, err = newAEAD(cipher, k.open)
-	return s, err
+	s.sealer.cipher, s.sealer.secret = cipher, k.seal
+	s.opener.cipher, s.opener.secret = cipher, k.open
+	return s
 }

@@ -32,7 +32,7 @@ func (s *Session) SealParts(buf []byte, from, to int, partial bool, room int) (d
 		header := make([]byte, wire.HeaderLen, wire.HeaderLen+wire.PartLen+len(part)+wire.AuthLen)
 		wire.PutHeader(header, wire.Header{Type: wire.Transport, Tag: s.remote, Number: uint32(number) + uint32(i)})
 		plain := append(wire.Part{Index: i, More: i < count-1}.AppendTo(header), part...)[wire.HeaderLen:]
-		datagrams = append(datagrams, s.sealer.Seal(header, putNonce(nonce[:], number+uint64(i)), plain, header))
+		datagrams = append(datagrams, s.sealer.aead().Seal(header, putNonce(nonce[:], number+uint64(i)), plain, header))
 	}
 	return datagrams, DropNone
 }
@@ -60,6 +60,9 @@ func (s *Session) Assemble(number uint64, payload []byte) (whole []byte, d Drop)
 	p := wire.ParsePart(payload[0])
 	if uint64(p.Index) > number || len(payload) == wire.PartLen {
 		return nil, DropMalformed
+	}
+	if s.assemblies == nil {
+		s.assemblies = new(assemblies)
 	}
 	a := s.assemblies.of(number - uint64(p.Index))
 	a.parts[p.Index] = slices.Clone(payload[wire.PartLen:])

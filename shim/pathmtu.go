@@ -46,7 +46,8 @@ func (c *Context) hop(p locator.Pair) Hop {
 	if !p.IsValid() {
 		return Hop{}
 	}
-	h := Hop{Pair: p, Interface: c.interfaces[p], sent: &c.tallyOf(p).sent}
+	index, _ := c.machine.Interface(p)
+	h := Hop{Pair: p, Interface: index, sent: &c.tallyOf(p).sent}
 	if mtu := c.machine.MTU(p); mtu > 0 {
 		h.Room = mtu - outerLen(p)
 	}
@@ -75,8 +76,9 @@ func (c *Context) sendPadded(a detect.SendPoll) {
 		return
 	}
 	c.keepalive.passed(c.now)
+	index, _ := c.machine.Interface(a.Pair)
 	c.do(Send{
-		Pair: a.Pair, Interface: c.interfaces[a.Pair], Metered: c.metered(a.Pair), Test: true, Padded: a.Size, Datagram: b,
+		Pair: a.Pair, Interface: index, Metered: c.machine.Metered(a.Pair), Test: true, Padded: a.Size, Datagram: b,
 	})
 }
 

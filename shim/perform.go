@@ -250,5 +250,6 @@ func (c *Context) send(p locator.Pair, datagram []byte) {
 	if p == c.machine.Primary() {
 		c.keepalive.passed(c.now)
 	}
-	c.do(Send{Pair: p, Interface: c.interfaces[p], Metered: c.metered(p), Test: c.tests, Datagram: datagram})
+	index, _ := c.machine.Interface(p)
+	c.do(Send{Pair: p, Interface: index, Metered: c.machine.Metered(p), Test: c.tests, Datagram: datagram})
 }

@@ -58,7 +58,7 @@ func (w *window) missing(now time.Time, largest, received uint64) float64 {
 // spared.
 func (c *Context) reportLoss() {
 	s, p := c.sessions.current, c.machine.Primary()
-	if !s.usable(c.now) || !p.IsValid() || c.metered(p) {
+	if !s.usable(c.now) || !p.IsValid() || c.machine.Metered(p) {
 		return
 	}
 	share := s.gaps.missing(c.now, s.largest.Load(), s.received.Load())
@@ -90,21 +90,27 @@ type sample struct {
 
 // tallyOf returns the tally of a pair.
 func (c *Context) tallyOf(p locator.Pair) *tally {
-	t := c.tallies[p]
-	if t == nil {
-		t = &tally{pair: p}
-		c.tallies[p] = t
+	i := slices.IndexFunc(c.tallies, func(t *tally) bool { return t.pair == p })
+	if i < 0 {
+		i = len(c.tallies)
+		c.tallies = append(c.tallies, &tally{pair: p})
 	}
-	return t
+	return c.tallies[i]
 }
 
 // keepTallies forgets those of pairs that are gone.
 func (c *Context) keepTallies() {
-	for p := range c.tallies {
-		if _, ok := c.interfaces[p]; !ok && p != c.machine.Primary() {
-			delete(c.tallies, p)
-		}
-	}
+	c.tallies = slices.DeleteFunc(c.tallies, func(t *tally) bool {
+		_, ok := c.machine.Interface(t.pair)
+		return !ok && t.pair != c.machine.Primary()
+	})
+}
+
+// forgetLosses gives back what is known of losses so far, but for the count that the packet
+// path has.
+func (c *Context) forgetLosses() {
+	c.samples = nil
+	c.tallies = slices.Clip(slices.DeleteFunc(c.tallies, func(t *tally) bool { return t.pair != c.machine.Primary() }))
 }
 
 // mark notes how much had been sent before the Poll named id.

@@ -17,7 +17,8 @@ const (
 // A sendLog remembers when packets were sent, in grains. One goroutine adds,
 // others may look.
 type sendLog struct {
-	entries [logEntries]atomic.Uint64
+	// entries are nil while there are none.
+	entries atomic.Pointer[[logEntries]atomic.Uint64]
 	// head counts the entries ever made; last is an entry for the last packet.
 	head atomic.Uint32
 	last atomic.Uint64
@@ -59,8 +60,13 @@ func (l *sendLog) add(now, grain time.Duration, number uint32) {
 }
 
 func (l *sendLog) enter(e uint64) {
+	entries := l.entries.Load()
+	if entries == nil {
+		entries = new([logEntries]atomic.Uint64)
+		l.entries.Store(entries)
+	}
 	h := l.head.Load()
-	l.entries[h%logEntries].Store(e)
+	entries[h%logEntries].Store(e)
 	l.head.Store(h + 1)
 }
 
@@ -69,8 +75,9 @@ func (l *sendLog) enter(e uint64) {
 func (l *sendLog) after(t, now time.Duration) time.Duration {
 	h := l.head.Load()
 	var first time.Duration
+	entries := l.entries.Load()
 	for i := uint32(1); i <= min(h, logEntries); i++ {
-		at := entryAt(l.entries[(h-i)%logEntries].Load(), now)
+		at := entryAt(entries[(h-i)%logEntries].Load(), now)
 		if at <= t {
 			break
 		}
@@ -88,8 +95,9 @@ func (l *sendLog) sent(number uint32, now time.Duration) (at time.Duration, ok b
 	if e := l.last.Load(); h > 0 && int32(entryNumber(e)-number) <= 0 {
 		return entryAt(e, now), true
 	}
+	entries := l.entries.Load()
 	for i := uint32(1); i <= min(h, logEntries); i++ {
-		e := l.entries[(h-i)%logEntries].Load()
+		e := entries[(h-i)%logEntries].Load()
 		if int32(entryNumber(e)-number) <= 0 {
 			return entryAt(e, now), true
 		}

@@ -1,7 +1,6 @@
 package shim
 
 import (
-	"crypto/cipher"
 	"encoding/binary"
 	"net/netip"
 	"sync/atomic"
@@ -41,12 +40,16 @@ type Session struct {
 	initiated bool
 	created   time.Time
 
-	sealer, opener cipher.AEAD
+	sealer, opener cipherKey
 	next           atomic.Uint64
 
-	// window and assemblies belong to whoever opens.
-	window     replay.Filter
-	assemblies assemblies
+	// window takes down which numbers were received, down to floor; those below count
+	// as received. It is nil while nothing comes. Both belong to whoever opens, but that
+	// rest takes the window away.
+	window atomic.Pointer[replay.Filter]
+	floor  uint64
+	// assemblies belong to whoever opens.
+	assemblies *assemblies
 	// largest is the largest packet number received, plus one; largestAt when it
 	// came (since the context's base) and received the count.
 	largest, received atomic.Uint64
@@ -63,7 +66,7 @@ type Session struct {
 	sequence uint32
 	// greeting is what the peer said in that Open; it counts when the peer has
 	// shown that it is no replay.
-	greeting greeting
+	greeting *greeting
 	// over is the pair whose reverse that Open came by.
 	over locator.Pair
 	// stamp is the timestamp of the Open 1, answered that of the Open 2, each by
@@ -117,7 +120,7 @@ func (s *Session) seal(buf []byte, start, end int) ([]byte, bool) {
 	header := buf[start : start+wire.HeaderLen]
 	wire.PutHeader(header, wire.Header{Type: wire.Transport, Tag: s.remote, Number: uint32(number)})
 	payload := buf[start+wire.HeaderLen : end]
-	sealed := s.sealer.Seal(payload[:0], putNonce(buf[start-nonceLen:start], number), payload, header)
+	sealed := s.sealer.aead().Seal(payload[:0], putNonce(buf[start-nonceLen:start], number), payload, header)
 	return buf[start : start+wire.HeaderLen+len(sealed)], true
 }
 
@@ -181,11 +184,11 @@ func (s *Session) Open(now time.Duration, dst, buf []byte, from, to int) (payloa
 	largest := s.largest.Load()
 	header := buf[from : from+wire.HeaderLen]
 	number = wire.ExpandNumber(max(largest, 1)-1, binary.BigEndian.Uint32(header[4:]))
-	payload, err := s.opener.Open(dst[:0], putNonce(buf[from-nonceLen:from], number), buf[from+wire.HeaderLen:to], header)
+	payload, err := s.opener.aead().Open(dst[:0], putNonce(buf[from-nonceLen:from], number), buf[from+wire.HeaderLen:to], header)
 	if err != nil {
 		return nil, 0, DropForged
 	}
-	if !s.window.ValidateCounter(number, rejectNumbers) {
+	if !s.isNew(number, largest) {
 		return nil, 0, DropReplayed
 	}
 	s.received.Add(1)
@@ -194,6 +197,18 @@ func (s *Session) Open(now time.Duration, dst, buf []byte, from, to int) (payloa
 		s.largestAt.Store(int64(now))
 	}
 	return payload, number, DropNone
+}
+
+// isNew reports whether a packet is the first of that number, and takes it down. What is
+// not after the largest one when the window begins is not new: nothing is on its way for
+// as long as it takes a session to rest.
+func (s *Session) isNew(number, largest uint64) bool {
+	w := s.window.Load()
+	if w == nil {
+		w, s.floor = new(replay.Filter), largest
+		s.window.Store(w)
+	}
+	return number >= s.floor && w.ValidateCounter(number, rejectNumbers)
 }
 
 // OpenDatagram opens buf[from:to] in place, as Open does, and restores the inner packet,

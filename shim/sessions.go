@@ -35,7 +35,7 @@ func (ss *sessions) add(c *Context, s *Session) {
 
 func (ss *sessions) remove(c *Context, i int) {
 	c.do(Unregister{ss.all[i].local})
-	ss.all = append(ss.all[:i], ss.all[i+1:]...)
+	ss.all = slices.Delete(ss.all, i, i+1)
 }
 
 // forTest returns the session that a Poll goes out in: the current one; but if
@@ -104,7 +104,8 @@ func (c *Context) used(s *Session) bool {
 	s.open2 = nil
 	c.announce.acked(s.sequence)
 	c.adopt(s)
-	c.learn(s.over, s.greeting)
+	c.learn(s.over, *s.greeting)
+	s.greeting = nil
 	return true
 }
 

@@ -3,6 +3,7 @@ package shim
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/multi6/multi6/detect"
@@ -59,9 +60,15 @@ func (c *Context) Status(now time.Time) Status {
 		SendTimer: c.machine.SendTimer(), Stats: c.machine.Stats(),
 		Pinned: c.machine.Pinned(), Remotes: c.remotes.status(), Outside: maps.Clone(c.outside),
 	}
-	for i, p := range c.machine.Pairs() { // by rank, as the candidates are
-		x := c.candidates[i]
-		s.Pairs = append(s.Pairs, PairStatus{p, locator.Explain(c.candidates[0], x), x.Interface, x.Metered})
+	cs := c.candidates()
+	for _, p := range c.machine.Pairs() {
+		x := PairStatus{PairStatus: p, Metered: c.machine.Metered(p.Pair)}
+		x.Interface, _ = c.machine.Interface(p.Pair)
+		// What routes there are may have changed since the machine was told.
+		if i := slices.IndexFunc(cs, func(y locator.Candidate) bool { return y.Pair == p.Pair }); i >= 0 {
+			x.Why = locator.Explain(cs[0], cs[i])
+		}
+		s.Pairs = append(s.Pairs, x)
 	}
 	if c.keepsAlive() {
 		s.Keepalive = c.keepalive.interval(c.cfg.Keepalive)

@@ -61,5 +61,5 @@ func (c *SuperSealer) append(s *Session, dst, payload []byte, number uint64) []b
 	start := len(dst)
 	dst = dst[:start+wire.HeaderLen]
 	wire.PutHeader(dst[start:], wire.Header{Type: wire.Transport, Tag: s.remote, Number: uint32(number)})
-	return s.sealer.Seal(dst, putNonce(c.nonce[:], number), payload, dst[start:])
+	return s.sealer.aead().Seal(dst, putNonce(c.nonce[:], number), payload, dst[start:])
 }

@@ -1,8 +1,6 @@
 package tun
 
 import (
-	"strings"
-
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -47,27 +45,25 @@ func (o offloads) cut(p *inner.Packet) bool {
 	return o&cutTCP == cutTCP
 }
 
-// String names what is granted: "checksum, TSO, USO".
-func (o offloads) String() string {
-	var names []string
+// names returns what is granted, and what is not.
+func (o offloads) names() (used, missing []string) {
 	for _, f := range []struct {
 		flags offloads
 		name  string
-	}{{checksum, "checksum"}, {cutTCP, "TSO"}, {cutUDP, "USO"}} {
+	}{{checksum, "checksum"}, {unix.TUN_F_TSO4, "tso4"}, {unix.TUN_F_TSO6, "tso6"}, {cutUDP, "uso"}} {
 		if o&f.flags == f.flags {
-			names = append(names, f.name)
+			used = append(used, f.name)
+		} else {
+			missing = append(missing, f.name)
 		}
 	}
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
+	return used, missing
 }
 
-// Offloads names what the kernel does not have to do packet by packet: some of
-// "checksum" (completing checksums, if anybody), "TSO" (super-packets of TCP) and "USO"
-// (those of UDP), or "none".
-func (k *Kernel) Offloads() string { return k.writer.granted.String() }
+// Offloads names what the kernel does not have to do packet by packet, and what it does
+// not leave to us: "checksum" (completing checksums, if anybody), "tso4" and "tso6"
+// (super-packets of TCP), and "uso" (those of UDP).
+func (k *Kernel) Offloads() (used, missing []string) { return k.writer.granted.names() }
 
 // What bounds a super-packet, so that once sealed it can leave in a single send with
 // UDP_SEGMENT: the kernel's limit of segments, and of bytes, over IPv6.

@@ -141,7 +141,13 @@ func (s *site) start(t *testing.T, cmd *exec.Cmd) *daemon {
 // up starts a daemon and waits until it answers.
 func (s *site) up(t *testing.T, file string) *daemon {
 	t.Helper()
-	d := s.start(t, program("multi6", "up", "--verbose", s.path(file)))
+	return s.upAs(t, "multi6", file)
+}
+
+// upAs is up with a program that TestMain knows.
+func (s *site) upAs(t *testing.T, name, file string) *daemon {
+	t.Helper()
+	d := s.start(t, program(name, "up", "--verbose", s.path(file)))
 	eventually(t, "the daemon answers", func() bool {
 		select {
 		case <-d.ended:

@@ -13,6 +13,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"multi6":                main,
 		programWithoutTunDevice: withoutTunDevice,
+		programOnOldKernel:      onOldKernel,
 	})
 }
 

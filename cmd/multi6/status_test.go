@@ -26,6 +26,9 @@ func healthy() node.Status {
 	return node.Status{
 		Version: node.StatusVersion, Interface: "shim0", Port: 6110, Profile: "balanced",
 		Identifier: "fd0c:899f:32a6:e8cb:a072:c463:9a60:ba15", PublicKey: "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=",
+		Offloads: []node.Offloads{
+			{Of: "tun", Used: []string{"checksum", "tso4", "tso6", "uso"}}, {Of: "udp", Used: []string{"gso", "gro"}},
+		},
 		Locators: []node.LocatorStatus{
 			{Address: "2001:db8:a1::1", Interface: "eth0", State: "operational", Preference: 100},
 			{Address: "10.77.12.1", Interface: "wlp0s20f3", State: "available", Why: "interface down", Preference: 100},
@@ -47,6 +50,16 @@ func healthy() node.Status {
 		}},
 		Drops: map[string]uint64{"forged": 0, "queue_full": 3, "malformed": 3, "no_peer": 1200},
 	}
+}
+
+// fallbacks returns the status of a daemon on an old kernel, and a card that can do little.
+func fallbacks() node.Status {
+	s := withPeers(idle())
+	s.Offloads = []node.Offloads{
+		{Of: "tun", Missing: []string{"checksum", "tso4", "tso6", "uso"}},
+		{Of: "udp", Used: []string{"gso", "gro"}, Missing: []string{"gso (IPv4)", "gso (eth0)"}},
+	}
+	return s
 }
 
 // idle is a peer that nobody has talked to.
@@ -82,7 +95,7 @@ func TestStatusText(t *testing.T) {
 	alone.Locators, alone.Drops = nil, nil
 	for name, s := range map[string]node.Status{
 		"healthy": healthy(), "alone": alone, "trouble": withPeers(idle(), searching(), down()),
-		"roaming": roaming(),
+		"roaming": roaming(), "fallbacks": fallbacks(),
 	} {
 		t.Run(name, func(t *testing.T) {
 			golden(t, statusText(s), "status", name+".txt")

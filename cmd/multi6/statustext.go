@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -28,12 +29,12 @@ import (
 // A star marks the primary pair. Drops are shown only if there were any.
 func statusText(s node.Status) string {
 	parts := []string{
-		section("interface "+s.Interface, [][]string{
+		section("interface "+s.Interface, append([][]string{
 			{"identifier", s.Identifier},
 			{"public key", s.PublicKey},
 			{"port", fmt.Sprint(s.Port)},
 			{"profile", s.Profile},
-		}),
+		}, offloadRows(s.Offloads)...)),
 		locatorsText(s.Locators),
 	}
 	for _, p := range s.Peers {
@@ -43,6 +44,25 @@ func statusText(s node.Status) string {
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, "\n")
+}
+
+// offloadRows returns a row of the offloads in use, "tun tso4 tso6; udp gso gro", and
+// one of those that are missing, if any are.
+func offloadRows(all []node.Offloads) (rows [][]string) {
+	var used, missing []string
+	for _, o := range all {
+		used = append(used, o.Of+" "+cmp.Or(strings.Join(o.Used, " "), "none"))
+		if len(o.Missing) > 0 {
+			missing = append(missing, o.Of+" "+strings.Join(o.Missing, ", "))
+		}
+	}
+	if len(used) > 0 {
+		rows = append(rows, []string{"offloads", strings.Join(used, "; ")})
+	}
+	if len(missing) > 0 {
+		rows = append(rows, []string{"missing", strings.Join(missing, "; ")})
+	}
+	return rows
 }
 
 // Reasons why an address is none, of those that nobody expects to be used.

@@ -90,7 +90,9 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	edges := node.Edges{
 		Device: device, Sender: conn, Errors: icmp, Underlay: conn, Names: names,
 		Facts: watcher.Facts(), RouteNews: watcher.RouteNews(), Routable: watcher.Routable,
-		RouteMTU: device.SetRouteMTU, Random: rand.Reader, Log: log,
+		RouteMTU: device.SetRouteMTU,
+		Offloads: map[string]node.Offloader{"tun": device, "udp": conn}, OffloadNews: conn.OffloadNews(),
+		Random: rand.Reader, Log: log,
 	}
 	for _, r := range conn.Receivers() {
 		edges.Receivers = append(edges.Receivers, r)

@@ -84,9 +84,11 @@ func newEnd(w *world, name, peer string, timers detect.Timers) *end {
 		tags: make(map[wire.Tag]*shim.Session), seen: make(map[arrival]bool),
 	}
 	e.cfg = shim.Config{
+		Node: &shim.Node{
+			Port: locator.DefaultPort, Ciphers: wire.AES256GCM, Timers: timers,
+			Random: rand.NewChaCha8(w.bytes()), NewTag: func() wire.Tag { e.nextTag++; return e.nextTag }, Base: base,
+		},
 		Identity: id, Peer: other.Public, Locators: addresses(peer), Keepalive: shim.KeepaliveOff,
-		Port: locator.DefaultPort, Ciphers: wire.AES256GCM, Timers: timers,
-		Random: rand.NewChaCha8(w.bytes()), NewTag: func() wire.Tag { e.nextTag++; return e.nextTag }, Base: base,
 	}
 	return e
 }

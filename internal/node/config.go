@@ -88,6 +88,12 @@ type ErrorReceiver interface {
 	Receive(errs []underlay.ICMPError) (int, error)
 }
 
+// An Offloader names the offloads that it uses, and those that the kernel or a device
+// lacks; see tun.Kernel.Offloads and underlay.Conn.Offloads.
+type Offloader interface {
+	Offloads() (used, missing []string)
+}
+
 // Edges join a node to the world. Run closes Device and Underlay.
 type Edges struct {
 	Device    tun.Device
@@ -108,6 +114,11 @@ type Edges struct {
 	// RouteMTU sets how long packets to some inner prefixes may be, in bytes. Nil: that
 	// cannot be said.
 	RouteMTU func(to []netip.Prefix, mtu int) error
+	// Offloads tell which offloads are in use, of the device ("tun") and of Sender and
+	// Receivers ("udp"). Nil: nothing is known of any.
+	Offloads map[string]Offloader
+	// OffloadNews rings when what Offloads tell may have changed. It may be nil.
+	OffloadNews <-chan struct{}
 	// Random yields unpredictable bytes and never fails.
 	Random io.Reader
 	// Log may be nil.

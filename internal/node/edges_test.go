@@ -50,6 +50,7 @@ func openEdges(cfg node.Config) (node.Edges, *netwatch.Watcher, error) {
 	}
 	edges := node.Edges{
 		Device: device, Sender: conn, Errors: icmp, Underlay: conn, Facts: watcher.Facts(),
+		Offloads: map[string]node.Offloader{"tun": device, "udp": conn}, OffloadNews: conn.OffloadNews(),
 		RouteNews: watcher.RouteNews(), Routable: watcher.Routable, Random: rand.Reader,
 		RouteMTU: device.SetRouteMTU,
 	}

@@ -110,11 +110,7 @@ func (o *opener) open(now time.Duration, buf []byte, from, to int, pair locator.
 // find returns what tag selects, nil for nothing.
 func (o *opener) find(tag wire.Tag) *target {
 	if o.target == nil || o.tag != tag {
-		v, ok := o.node.tags.Load(tag)
-		if !ok {
-			return nil
-		}
-		o.tag, o.target = tag, v.(*target)
+		o.tag, o.target = tag, o.node.tags.find(tag)
 	}
 	return o.target
 }
@@ -225,8 +221,7 @@ func (o *opener) emit(now time.Duration) {
 // early opens a transport datagram that had to wait for its session.
 func (o *opener) early(d datagram, h wire.Header) shim.Drop {
 	n := o.node
-	v, ok := n.tags.Load(h.Tag)
-	if !ok || v.(*target).session == nil {
+	if t := n.tags.find(h.Tag); t == nil || t.session == nil {
 		return shim.DropUnknownTag
 	}
 	n.inbound.Lock()

@@ -14,8 +14,9 @@ import (
 // loop owns all contexts until ctx ends, or the interface is lost. Then it tells
 // the peers.
 func (n *Node) loop(ctx context.Context) error {
-	l := &looper{Node: n, sealer: n.newSealer(), opener: n.newOpener()}
+	l := &looper{Node: n, sealer: n.newSealer(), opener: n.newOpener(), lacking: make(map[string]bool)}
 	n.looper = l
+	l.tellOffloads()
 	answers := l.askNames()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -34,6 +35,8 @@ func (n *Node) loop(ctx context.Context) error {
 			l.resolved(a)
 		case <-n.edges.RouteNews:
 			l.routeNews()
+		case <-n.edges.OffloadNews:
+			l.tellOffloads()
 		case f := <-n.calls:
 			f(time.Now())
 		case <-timer.C:
@@ -41,6 +44,7 @@ func (n *Node) loop(ctx context.Context) error {
 			l.goodbye()
 			return nil
 		}
+		l.wakes++
 		l.tellLocals()
 		l.expire()
 		l.checkBudget()
@@ -62,6 +66,10 @@ type looper struct {
 	untold []*peer
 	// ownSeen says that our identifier is on the host.
 	ownSeen bool
+	// wakes counts what the loop has waited for.
+	wakes uint64
+	// lacking are the offloads of which it was told that they are missing.
+	lacking map[string]bool
 }
 
 // expire lets every context act whose deadline has come. Time that the loop
@@ -81,7 +89,7 @@ func (l *looper) expire() {
 		if due := p.namesDue(); !due.IsZero() && !now.Before(due) {
 			l.names(p, now)
 		}
-		l.releaseRing(p, now)
+		l.rest(p, now)
 	}
 }
 
@@ -157,11 +165,11 @@ func (l *looper) open(now time.Time, d datagram) shim.Drop {
 		return shim.DropOpenLimit
 	}
 	if o.Type == wire.Open2 {
-		v, ok := l.tags.Load(o.Tag)
-		if !ok {
+		t := l.tags.find(o.Tag)
+		if t == nil {
 			return shim.DropUnknownTag
 		}
-		p := v.(*target).peer
+		p := t.peer
 		var drop shim.Drop
 		l.acts, drop = p.context.HandleOpen2(now, d.pair, d.raw, o, l.acts[:0])
 		l.perform(p)
@@ -286,9 +294,9 @@ func (l *looper) perform(p *peer) {
 		case shim.Resend:
 			l.resend(p, a)
 		case shim.Register:
-			l.tags.Store(a.Tag, &target{peer: p, session: a.Session})
+			l.tags.set(&target{tag: a.Tag, peer: p, session: a.Session})
 		case shim.Unregister:
-			l.tags.Delete(a.Tag)
+			l.tags.remove(a.Tag)
 		case shim.Event:
 			l.event(p, a)
 		}
@@ -300,33 +308,12 @@ func (l *looper) perform(p *peer) {
 
 // schedule sets when the loop has to see to p again.
 func (l *looper) schedule(p *peer) {
-	d := p.context.Deadline()
-	for _, t := range []time.Time{p.resender.next(l.base, time.Now()), p.releaseAt, p.namesDue()} {
+	now, d := time.Now(), p.context.Deadline()
+	p.planRest(now)
+	for _, t := range []time.Time{p.resender.next(l.base, now), p.restAt, p.namesDue()} {
 		if d.IsZero() || !t.IsZero() && t.Before(d) {
 			d = t
 		}
 	}
 	l.deadlines.set(p, d)
-}
-
-// releaseRing gives back the memory of a peer's ring when it has been quiet for
-// some time.
-func (l *looper) releaseRing(p *peer, now time.Time) {
-	switch quiet := p.context.Quiet(); {
-	case !quiet:
-		p.releaseAt = time.Time{}
-	case p.releaseAt.IsZero():
-		p.ringMu.Lock()
-		held := p.ring.Len() > 0
-		p.ringMu.Unlock()
-		if held {
-			p.releaseAt = now.Add(ringIdle)
-		}
-	case !now.Before(p.releaseAt):
-		p.releaseAt = time.Time{}
-		p.ringMu.Lock()
-		p.ring.Release()
-		p.ringMu.Unlock()
-	}
-	l.schedule(p)
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,8 +41,8 @@ type Node struct {
 	byKey  map[shim.PublicKey]*peer
 	routes routes
 
-	// tags maps a wire.Tag to its *target.
-	tags sync.Map
+	// tags find the targets of datagrams.
+	tags tags
 	// inbound lets one receiver at a time open datagrams: replay windows and the
 	// device's Write are for one goroutine.
 	inbound sync.Mutex
@@ -73,24 +74,32 @@ type dropCounters [shim.NumDrops]atomic.Uint64
 
 // A target is what a tag selects. session is nil while only an Open 2 can come.
 type target struct {
+	tag     wire.Tag
 	peer    *peer
 	session *shim.Session
 	// told says that the loop was told of the session's first use.
 	told atomic.Bool
 	// from are the pairs that packets have lately come over, of which the loop was
 	// told; next is the one to be replaced. Guarded by Node.inbound.
-	from [4]locator.Pair
+	from []locator.Pair
 	next int
 }
 
+// maxFrom is how many pairs a target knows.
+const maxFrom = 4
+
 // knows reports whether packets have lately come over p.
 func (t *target) knows(p locator.Pair) bool {
-	return t.from[0] == p || t.from[1] == p || t.from[2] == p || t.from[3] == p
+	return slices.Contains(t.from, p)
 }
 
 func (t *target) learn(p locator.Pair) {
+	if len(t.from) < maxFrom {
+		t.from = append(t.from, p)
+		return
+	}
 	t.from[t.next] = p
-	t.next = (t.next + 1) % len(t.from)
+	t.next = (t.next + 1) % maxFrom
 }
 
 // New returns a node that does nothing until Run.
@@ -110,24 +119,31 @@ func New(cfg Config, e Edges) (*Node, error) {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
+	own := n.own()
 	for _, p := range cfg.Peers {
 		if p.Key == cfg.Identity.Public || n.byKey[p.Key] != nil {
 			return nil, fmt.Errorf("node: peer %s: its key is this node's own or another peer's", p.Name)
 		}
-		n.addPeer(p)
+		n.addPeer(p, own)
 	}
 	return n, nil
 }
 
-func (n *Node) addPeer(p Peer) {
-	q := &peer{Peer: p, identifier: p.Key.Identifier()}
+// own returns what all contexts have in common.
+func (n *Node) own() *shim.Node {
 	order := n.cfg.Order
 	order.Routable = n.edges.Routable
-	q.context = shim.New(shim.Config{
-		Identity: n.cfg.Identity, Peer: p.Key, PresharedKey: p.PresharedKey, Locators: p.Locators,
+	return &shim.Node{
 		Port: n.cfg.Port, Ciphers: n.cfg.Ciphers, Timers: n.cfg.Timers, Order: order,
-		Keepalive: p.Keepalive, MTU: n.cfg.MTU,
+		MTU:    n.cfg.MTU,
 		Random: n.edges.Random, NewTag: n.newTag, Base: n.base,
+	}
+}
+
+func (n *Node) addPeer(p Peer, own *shim.Node) {
+	q := &peer{Peer: p, identifier: p.Key.Identifier()}
+	q.context = shim.New(shim.Config{
+		Node: own, Identity: n.cfg.Identity, Peer: p.Key, PresharedKey: p.PresharedKey, Locators: p.Locators, Keepalive: p.Keepalive,
 	}, n.base)
 	q.heapIndex = -1
 	n.peers = append(n.peers, q)
@@ -143,7 +159,7 @@ func (n *Node) newTag() wire.Tag {
 			panic("node: no randomness: " + err.Error()) // see Edges.Random
 		}
 		tag := wire.Tag(binary.BigEndian.Uint32(b[:])) & wire.MaxTag
-		if _, taken := n.tags.Load(tag); tag.Valid() && !taken {
+		if tag.Valid() && n.tags.find(tag) == nil {
 			return tag
 		}
 	}

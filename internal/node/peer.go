@@ -40,7 +40,7 @@ type peer struct {
 	// Owned by the loop.
 	deadline  time.Time
 	heapIndex int
-	resender  resender
+	resender  *resender // nil if nothing is to be sent again
 	// down says that no pair has worked since that was logged.
 	down bool
 	// namesAt is when its names may be asked for again, resolved what they have come
@@ -49,8 +49,8 @@ type peer struct {
 	resolved map[string][]netip.Addr
 	// routedRoom is the room on the pair that the routes' MTUs are for.
 	routedRoom int
-	// releaseAt is when the ring's memory goes, if the peer stays quiet.
-	releaseAt time.Time
+	// restAt is when the peer gives back memory, if it stays quiet.
+	restAt time.Time
 }
 
 // counters count packets and the bytes of inner packets.

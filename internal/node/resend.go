@@ -12,8 +12,6 @@ const (
 	resendPause = time.Millisecond
 	// resendGrain is the least wait between two bursts: Go's timers are not finer.
 	resendGrain = time.Millisecond
-	// ringIdle is for how long a quiet peer keeps the memory of its ring.
-	ringIdle = 5 * time.Second
 )
 
 // A resender sends packets again over the pair under test, spaced as they were at
@@ -44,9 +42,10 @@ type resent struct {
 // another pair is left: it is part of this.
 func (l *looper) resend(p *peer, a shim.Resend) {
 	now := l.since(time.Now())
-	r := &p.resender
-	if r.hop != a.Hop || len(r.pending) == 0 {
-		*r = resender{session: a.Session, hop: a.Hop, began: now}
+	r := p.resender
+	if r == nil || r.hop != a.Hop {
+		r = &resender{session: a.Session, hop: a.Hop, began: now}
+		p.resender = r
 	}
 	after := now - r.began
 	var last time.Duration
@@ -68,7 +67,10 @@ func (l *looper) resend(p *peer, a shim.Resend) {
 
 // resendDue sends what is due and returns when the next burst is.
 func (l *looper) resendDue(p *peer, now time.Duration) {
-	r := &p.resender
+	r := p.resender
+	if r == nil {
+		return
+	}
 	packets, bytes := 0, 0
 	for len(r.pending) > 0 && r.began+r.pending[0].after <= now {
 		x := r.pending[0]
@@ -80,6 +82,9 @@ func (l *looper) resendDue(p *peer, now time.Duration) {
 		l.sealer.sealOver(p, r.session, r.hop, b, &pkt)
 	}
 	l.sealer.flush()
+	if len(r.pending) == 0 {
+		p.resender = nil
+	}
 	waited := min(r.waited, packets)
 	r.waited -= waited
 	p.context.Resent(l.base.Add(now), r.hop.Pair, packets, waited, bytes)
@@ -87,7 +92,7 @@ func (l *looper) resendDue(p *peer, now time.Duration) {
 
 // next returns when the next packets are to be sent again, zero if none are.
 func (r *resender) next(base time.Time, now time.Time) time.Time {
-	if len(r.pending) == 0 {
+	if r == nil {
 		return time.Time{}
 	}
 	at := base.Add(r.began + r.pending[0].after)

@@ -6,20 +6,18 @@ import (
 )
 
 // routes find the peer that an inner address belongs to: longest prefix first,
-// as WireGuard's AllowedIPs. Packets are sent by it and received against it.
+// as WireGuard's AllowedIPs. Packets are sent by it and received against it. It takes a
+// look for each length of prefix that there is, however many prefixes.
 type routes struct {
 	exact    map[netip.Addr]*peer
-	prefixes []route // longest first
-}
-
-type route struct {
-	prefix netip.Prefix
-	peer   *peer
+	prefixes map[netip.Prefix]*peer
+	// v6 and v4 are the lengths of prefixes, longest first.
+	v6, v4 []int
 }
 
 func (r *routes) add(p *peer) {
 	if r.exact == nil {
-		r.exact = make(map[netip.Addr]*peer)
+		r.exact, r.prefixes = make(map[netip.Addr]*peer), make(map[netip.Prefix]*peer)
 	}
 	r.exact[p.identifier] = p
 	for _, x := range p.Routes {
@@ -27,9 +25,23 @@ func (r *routes) add(p *peer) {
 			r.exact[x.Addr()] = p
 			continue
 		}
-		r.prefixes = append(r.prefixes, route{x.Masked(), p})
+		if x = x.Masked(); r.prefixes[x] == nil { // who comes first has it
+			r.prefixes[x] = p
+		}
+		r.note(x)
 	}
-	slices.SortStableFunc(r.prefixes, func(a, b route) int { return b.prefix.Bits() - a.prefix.Bits() })
+}
+
+// note notes the length of a prefix.
+func (r *routes) note(x netip.Prefix) {
+	lengths := &r.v6
+	if x.Addr().Is4() {
+		lengths = &r.v4
+	}
+	i, there := slices.BinarySearchFunc(*lengths, x.Bits(), func(have, want int) int { return want - have })
+	if !there {
+		*lengths = slices.Insert(*lengths, i, x.Bits())
+	}
 }
 
 // owner returns the peer that a belongs to, nil if there is none.
@@ -37,9 +49,14 @@ func (r *routes) owner(a netip.Addr) *peer {
 	if p := r.exact[a]; p != nil {
 		return p
 	}
-	for _, x := range r.prefixes {
-		if x.prefix.Contains(a) {
-			return x.peer
+	lengths := r.v6
+	if a.Is4() {
+		lengths = r.v4
+	}
+	for _, bits := range lengths {
+		x, _ := a.Prefix(bits) // of that family, so bits are not too many
+		if p := r.prefixes[x]; p != nil {
+			return p
 		}
 	}
 	return nil

@@ -22,9 +22,12 @@ type Status struct {
 	PublicKey  string            `json:"public_key"`
 	Port       uint16            `json:"port"`
 	Profile    string            `json:"profile"`
+	Offloads   []Offloads        `json:"offloads,omitempty"`
 	Locators   []LocatorStatus   `json:"locators"`
 	Peers      []PeerStatus      `json:"peers"`
 	Drops      map[string]uint64 `json:"drops"`
+	// Wakes counts how often the loop had something to do, but for this status.
+	Wakes uint64 `json:"wakes"`
 }
 
 // A LocatorStatus describes an address of this host.
@@ -157,7 +160,8 @@ func (n *Node) status(now time.Time) Status {
 	s := Status{
 		Version: StatusVersion, Interface: n.cfg.Name, Port: n.cfg.Port, Profile: n.cfg.Profile,
 		Identifier: n.cfg.Identity.Public.Identifier().String(), PublicKey: n.cfg.Identity.Public.String(),
-		Locators: []LocatorStatus{}, Peers: []PeerStatus{}, Drops: make(map[string]uint64),
+		Offloads: n.offloads(), Locators: []LocatorStatus{}, Peers: []PeerStatus{}, Drops: make(map[string]uint64),
+		Wakes: n.looper.wakes,
 	}
 	for _, e := range n.table.Entries() {
 		s.Locators = append(s.Locators, LocatorStatus{

@@ -148,7 +148,10 @@ func (s *Sender) flush(by *socket, msgs []Message) {
 		}
 		r := s.runs[at]
 		switch {
-		case r.segment != 0 && by.mayTakeSingly(err):
+		case r.segment != 0 && mayTakeSingly(err):
+			if by.cannotSegment(err) {
+				s.conn.ring()
+			}
 			s.singly(by, msgs, at)
 		default:
 			for i := range r.count {
@@ -160,18 +163,8 @@ func (s *Sender) flush(by *socket, msgs []Message) {
 }
 
 // mayTakeSingly reports whether err may be of a run, and not of its datagrams.
-func (s *socket) mayTakeSingly(err error) bool {
-	return s.cannotSegment(err) || errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.EINVAL)
-}
-
-// cannotSegment reports whether err says that the device does not do UDP_SEGMENT
-// (EIO: no checksum offload), and remembers it.
-func (s *socket) cannotSegment(err error) bool {
-	if !errors.Is(err, unix.EIO) {
-		return false
-	}
-	s.segment.Store(false)
-	return true
+func mayTakeSingly(err error) bool {
+	return errors.Is(err, unix.EIO) || errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.EINVAL)
 }
 
 // singly sends the datagrams of run i one by one.

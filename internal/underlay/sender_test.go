@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -78,6 +79,7 @@ func TestDeviceCannotSegment(t *testing.T) {
 	if !e.a.Segments() {
 		t.Skip("this kernel has no UDP_SEGMENT")
 	}
+	wantOffloads(t, e.a, "gso gro", "")
 	met := 0
 	e.out.FailRuns(syscall.EIO, &met)
 	m := e.prepared(true, 100, 600, 7)
@@ -90,12 +92,50 @@ func TestDeviceCannotSegment(t *testing.T) {
 	if met == 0 || e.a.Segments() {
 		t.Errorf("met EIO %d times, segments=%v; want once or more, and no more segments", met, e.a.Segments())
 	}
+	select {
+	case <-e.a.OffloadNews():
+	default:
+		t.Error("no news of it")
+	}
+	wantOffloads(t, e.a, "gso gro", "gso (IPv6)")
 	before := met
 	e.send(t, m, single, single)
 	e.wantAll(t, m)
 	if met != before {
 		t.Errorf("met EIO %d times more after the device was known", met-before)
 	}
+}
+
+// wantOffloads checks what c says that it does, and does not, for runs at once.
+func wantOffloads(t *testing.T, c *underlay.Conn, used, missing string) {
+	t.Helper()
+	u, m := c.Offloads()
+	if strings.Join(u, " ") != used || strings.Join(m, ", ") != missing {
+		t.Errorf("offloads %q, missing %q; want %q, missing %q", u, m, used, missing)
+	}
+}
+
+// TestInterfaceCannotSegment: what a device lacks is no matter of the others, and is
+// said with its name.
+func TestInterfaceCannotSegment(t *testing.T) {
+	e := newEnds(t)
+	if !e.a.Segments() {
+		t.Skip("this kernel has no UDP_SEGMENT")
+	}
+	m := e.prepared(true, 10, 600, 7)
+	for i := range 2 {
+		m.Local, m.Remote = addr(e.lab.A, true, i), netip.AddrPortFrom(addr(e.lab.B, true, i), port)
+		m.Interface = index(t, e.lab.A, i)
+		e.send(t, m)
+		e.wantAll(t, m)
+	}
+	met := 0
+	e.out.FailRuns(syscall.EIO, &met)
+	e.send(t, m)
+	e.wantAll(t, m)
+	wantOffloads(t, e.a, "gso gro", "gso ("+e.lab.A.Interface(1)+")")
+	e.a.WithoutSegments()
+	wantOffloads(t, e.a, "gro", "gso")
 }
 
 // TestRunRefused: a run that the kernel refuses for what it is as a run is sent one

@@ -26,6 +26,8 @@ type Conn struct {
 	errors io.Closer
 	// senders are those that Send uses.
 	senders sync.Pool
+	// news rings when Offloads has changed.
+	news chan struct{}
 }
 
 type socket struct {
@@ -36,6 +38,8 @@ type socket struct {
 	device uint32
 	// segment says that the kernel and the devices take UDP_SEGMENT.
 	segment atomic.Bool
+	// glue says that the kernel hands over runs (UDP_GRO).
+	glue bool
 	// hears says that the kernel queues ICMP errors here, and has calls fail.
 	hears atomic.Bool
 	// out is what to send by instead, where that is no matter of the interface.
@@ -47,7 +51,7 @@ type socket struct {
 func Listen(port uint16) (*Conn, error) {
 	v6, err6 := listen(true, port)
 	v4, err4 := listen(false, port)
-	c := &Conn{v6: v6, v4: v4}
+	c := &Conn{v6: v6, v4: v4, news: make(chan struct{}, 1)}
 	c.senders.New = func() any { return c.NewSender() }
 	for _, err := range []error{err6, err4} {
 		if err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) {
@@ -108,7 +112,7 @@ func newSocket(fd int, is6 bool, device uint32) (*socket, error) {
 		return nil, fmt.Errorf("underlay: %w", err)
 	}
 	s := &socket{file: f, is6: is6, device: device}
-	s.segment.Store(s.offload())
+	s.offload()
 	return s, nil
 }
 
@@ -134,16 +138,6 @@ func prepare(fd int, is6 bool) error {
 		set(unix.IPPROTO_IP, unix.IP_RECVTOS, 1),
 		set(unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE),
 	)
-}
-
-// offload turns UDP_GRO on and reports whether UDP_SEGMENT can be used.
-func (s *socket) offload() (segment bool) {
-	_ = s.control(func(fd int) {
-		_ = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1)
-		_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
-		segment = err == nil
-	})
-	return segment
 }
 
 // Close makes all calls return; they fail with net.ErrClosed from then on.
