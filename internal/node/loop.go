@@ -23,6 +23,7 @@ func (n *Node) loop(ctx context.Context) error {
 	for {
 		select {
 		case p := <-n.wakes:
+			p.waking.Store(false)
 			l.wakeUp(p)
 		case d := <-n.control:
 			l.datagram(d)

@@ -21,12 +21,8 @@ import (
 	"github.com/multi6/multi6/wire"
 )
 
-const (
-	// controlQueue is how many control datagrams and Opens may wait for the loop.
-	controlQueue = 1024
-	// wakeQueue is how many wakes may. A peer has at most one of each kind.
-	wakeQueue = 1024
-)
+// controlQueue is how many control datagrams and Opens may wait for the loop.
+const controlQueue = 1024
 
 // A Node is a running node. New makes it, Run runs it.
 type Node struct {
@@ -107,7 +103,7 @@ func New(cfg Config, e Edges) (*Node, error) {
 	n := &Node{
 		cfg: cfg, edges: e, log: e.Log, base: time.Now(),
 		byKey:   make(map[shim.PublicKey]*peer),
-		wakes:   make(chan *peer, wakeQueue),
+		wakes:   make(chan *peer, len(cfg.Peers)), // each at most once
 		control: make(chan datagram, controlQueue),
 		calls:   make(chan func(time.Time)),
 		done:    make(chan struct{}),

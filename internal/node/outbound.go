@@ -221,11 +221,10 @@ func (n *Node) touch(p *peer) {
 	}
 }
 
-// wake has the loop look at p. It may wait for the loop, but only when more peers
-// than the queue holds wake at the same time.
+// wake has the loop look at p. It never waits: who wakes may hold what the loop is
+// waiting for.
 func (n *Node) wake(p *peer) {
-	select {
-	case n.wakes <- p:
-	case <-n.done:
+	if !p.waking.Swap(true) {
+		n.wakes <- p
 	}
 }

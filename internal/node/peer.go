@@ -18,6 +18,8 @@ type peer struct {
 	context *shim.Context
 	// path is the snapshot to send with, nil if packets are to wait.
 	path atomic.Pointer[shim.Path]
+	// waking says that the peer is in Node.wakes.
+	waking atomic.Bool
 	// sendFailed says that the loop is yet to be told of a send error.
 	sendFailed atomic.Bool
 	// tooLong says that it is yet to be told that a datagram was too long for the
