@@ -283,10 +283,10 @@ func (h *host) seal(s *Session, hop Hop, pkt []byte) bool {
 
 // resend sends what was lately sent once more.
 func (h *host) resend(a Resend) {
-	h.ring.Unconfirmed(a, h.since(), func(_ time.Duration, p inner.Packet) {
+	h.ring.Unconfirmed(a, h.since(), func(p Kept) {
 		h.seal(a.Session, a.Hop, p.Buf)
 	})
-	h.ring.Sent()
+	h.ring.Sent(h.since(), h.ring.Pushed())
 }
 
 func (h *host) touch() {

@@ -79,6 +79,12 @@ func parseSegment(pkt []byte, inbound bool) (segment, bool) {
 	return s, true
 }
 
+// IsAcknowledgement reports whether an inner packet is a pure acknowledgement of TCP's.
+func IsAcknowledgement(pkt []byte) bool {
+	s, ok := parseSegment(pkt, false)
+	return ok && s.length == 0
+}
+
 // highestSACK returns the highest right edge among the SACK blocks in options, or
 // ack if none is above it.
 func highestSACK(options []byte, ack uint32) uint32 {

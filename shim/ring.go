@@ -26,8 +26,9 @@ type Ring struct {
 	head, count int
 	// next is where in data the next packet goes.
 	next int
-	// waiting is how many packets were never sent.
+	// waiting is how many packets were never sent, and pushed how many were ever pushed.
 	waiting int
+	pushed  uint64
 }
 
 // A record is a packet, or a super-packet, in the ring.
@@ -71,6 +72,7 @@ func (r *Ring) Push(now time.Duration, p inner.Packet, waiting bool) (lost int) 
 	}
 	r.next += len(pkt)
 	r.count++
+	r.pushed++
 	if waiting {
 		r.waiting++
 	}
@@ -107,7 +109,7 @@ func (r *Ring) grow() bool {
 	if len(r.data) >= ringLast {
 		return false
 	}
-	g := Ring{data: make([]byte, 2*len(r.data)), records: make([]record, 2*len(r.records)), waiting: r.waiting}
+	g := Ring{data: make([]byte, 2*len(r.data)), records: make([]record, 2*len(r.records)), waiting: r.waiting, pushed: r.pushed}
 	for i := range r.count {
 		rec := r.records[(r.head+i)%len(r.records)]
 		copy(g.data[g.next:], r.data[rec.offset:rec.offset+rec.size])
@@ -121,7 +123,7 @@ func (r *Ring) grow() bool {
 }
 
 // Release gives the memory back.
-func (r *Ring) Release() { *r = Ring{} }
+func (r *Ring) Release() { *r = Ring{pushed: r.pushed} }
 
 // Len returns how many packets the ring holds, a super-packet being one.
 func (r *Ring) Len() int { return r.count }
@@ -129,12 +131,50 @@ func (r *Ring) Len() int { return r.count }
 // Waiting returns how many packets wait for a pair.
 func (r *Ring) Waiting() int { return r.waiting }
 
-// Sent says that the packets that waited have gone out.
-func (r *Ring) Sent() {
-	for i := range r.count {
-		r.records[(r.head+i)%len(r.records)].waiting = false
+// Pushed returns how many packets were ever pushed: the number of the next one.
+func (r *Ring) Pushed() uint64 { return r.pushed }
+
+// index returns where in the ring the packet of that number is, or would be.
+func (r *Ring) index(number uint64) int {
+	return r.count - int(min(r.pushed-number, uint64(r.count)))
+}
+
+// Sent says that the packets that waited have gone out by now, those before that number.
+func (r *Ring) Sent(now time.Duration, number uint64) {
+	for i := 0; r.waiting > 0 && i < r.index(number); i++ {
+		if rec := &r.records[(r.head+i)%len(r.records)]; rec.waiting {
+			rec.waiting, rec.at = false, now
+			r.waiting--
+		}
 	}
-	r.waiting = 0
+}
+
+// A Kept is a packet that a Ring keeps, or a segment of a super-packet.
+type Kept struct {
+	// Number is that of the packet among those pushed, At when it was, zero for
+	// acknowledgements, which need not be spaced.
+	Number uint64
+	At     time.Duration
+	// Waiting says that it was never sent.
+	Waiting bool
+	inner.Packet
+}
+
+// After calls f with the packets from that number on, oldest first, super-packets cut. They
+// are f's only until it returns.
+func (r *Ring) After(number uint64, f func(Kept)) {
+	var c pieces
+	for i := r.index(number); i < r.count; i++ {
+		p := r.packet(i)
+		for k := range p.Segments() {
+			f(r.asKept(i, c.piece(p, k)))
+		}
+	}
+}
+
+func (r *Ring) asKept(i int, p inner.Packet) Kept {
+	rec := r.record(i)
+	return Kept{Number: r.pushed - uint64(r.count-i), At: rec.at, Waiting: rec.waiting, Packet: p}
 }
 
 // datagramAge is the age from which on a packet that is not TCP's is not worth
@@ -151,9 +191,8 @@ const acknowledgementAge = 2 * time.Second
 // Unconfirmed calls f with what a asks for, super-packets cut: the newest
 // pure acknowledgement of each TCP connection; then, oldest first, the packets that
 // wait and, at most a.Limit bytes, those pushed after a.Since and before a.Until that
-// a.Term does not know to have arrived. at is when the packet was pushed, zero for
-// acknowledgements, which need not be spaced; the packet is f's only until it returns.
-func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(at time.Duration, p inner.Packet)) {
+// a.Term does not know to have arrived. The packet is f's only until it returns.
+func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(Kept)) {
 	limit := a.Limit
 	var l latest
 	r.each(func(_ piece, s segment, tcp bool) { l.note(s, tcp) })
@@ -166,7 +205,9 @@ func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(at time.Duration,
 		case tcp && !l.newest(i, s):
 		case tcp && s.length == 0:
 			if rec.waiting || now-rec.at <= acknowledgementAge {
-				f(0, r.packet(x.record))
+				k := r.asKept(x.record, r.packet(x.record))
+				k.At = 0
+				f(k)
 			}
 		case !tcp && now-rec.at > rec.worth():
 		case rec.waiting, a.spans(rec.at) && !(tcp && a.Term.arrived(s)):
@@ -184,7 +225,7 @@ func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(at time.Duration,
 		default:
 			limit -= len(p.Buf)
 		}
-		f(rec.at, p)
+		f(r.asKept(x.record, p))
 	}
 }
 

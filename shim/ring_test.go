@@ -101,10 +101,27 @@ func TestRingModel(t *testing.T) {
 					all = nil
 				}
 			},
-			"sent": func(*rapid.T) {
-				r.Sent()
-				for i := range all {
-					all[i].waiting = false
+			"sent": func(t *rapid.T) {
+				n := rapid.IntRange(0, len(all)).Draw(t, "sent")
+				r.Sent(now, r.Pushed()-uint64(len(all)-n))
+				for i := range all[:n] {
+					if all[i].waiting {
+						all[i].waiting, all[i].at = false, now
+					}
+				}
+			},
+			"after": func(t *rapid.T) {
+				from := rapid.IntRange(0, len(all)).Draw(t, "from")
+				first := r.Pushed() - uint64(len(all)-from)
+				n := from
+				r.After(first, func(k Kept) {
+					if want := all[n]; k.At != want.at || k.Waiting != want.waiting || k.Number != first+uint64(n-from) || !bytes.Equal(k.Buf, want.pkt) {
+						t.Fatalf("packet %d of %d differs", n, len(all))
+					}
+					n++
+				})
+				if n != len(all) {
+					t.Fatalf("%d packets from number %d on, want %d", n-from, first, len(all)-from)
 				}
 			},
 			"": func(t *rapid.T) {
@@ -230,8 +247,8 @@ func TestUnconfirmedModel(t *testing.T) {
 		until := rapid.SampledFrom([]time.Duration{0, since + 10*time.Millisecond}).Draw(t, "until")
 		limit := rapid.OneOf(rapid.IntRange(0, 5000), rapid.Just(ringLast)).Draw(t, "limit")
 		var got []modelPacket
-		r.Unconfirmed(Resend{Term: term, Since: since, Until: until, Limit: limit}, now, func(at time.Duration, p inner.Packet) {
-			got = append(got, modelPacket{at: at, pkt: bytes.Clone(p.Buf)})
+		r.Unconfirmed(Resend{Term: term, Since: since, Until: until, Limit: limit}, now, func(k Kept) {
+			got = append(got, modelPacket{at: k.At, pkt: bytes.Clone(k.Buf)})
 		})
 		want := unconfirmedModel(list, acked, now, since, until, limit)
 		if !slices.EqualFunc(got, want, func(a, b modelPacket) bool { return a.at == b.at && bytes.Equal(a.pkt, b.pkt) }) {
@@ -309,7 +326,7 @@ func times(ps []modelPacket) (at []time.Duration) {
 func TestUnconfirmedWithoutTerm(t *testing.T) {
 	h := newWorld(t, setup{}).a
 	var r Ring
-	if r.Unconfirmed(Resend{Limit: ringLast}, 0, func(time.Duration, inner.Packet) { t.Error("an empty ring has a packet") }); r.Len() != 0 {
+	if r.Unconfirmed(Resend{Limit: ringLast}, 0, func(Kept) { t.Error("an empty ring has a packet") }); r.Len() != 0 {
 		t.Error("an empty ring has a length")
 	}
 	r.Push(1, inner.Packet{Buf: h.tcp(tcp{seq: 1, length: 10, flags: ack})}, false)
@@ -317,7 +334,7 @@ func TestUnconfirmedWithoutTerm(t *testing.T) {
 	r.Push(3, inner.Packet{Buf: h.tcp(tcp{seq: 11, flags: fin | ack})}, false)
 	for _, term := range []*Term{nil, {}} {
 		n := 0
-		r.Unconfirmed(Resend{Term: term, Limit: ringLast}, 0, func(time.Duration, inner.Packet) { n++ })
+		r.Unconfirmed(Resend{Term: term, Limit: ringLast}, 0, func(Kept) { n++ })
 		if n != 3 {
 			t.Errorf("%d packets, want 3: a FIN is no pure acknowledgement", n)
 		}
@@ -349,7 +366,7 @@ func TestUnconfirmedFromBeforeTheTerm(t *testing.T) {
 		s.ack = tt.acked
 		term.Received(3, &m, h.other().tcp(s))
 		var got []time.Duration
-		r.Unconfirmed(Resend{Term: term, Limit: ringLast}, 3, func(at time.Duration, _ inner.Packet) { got = append(got, at) })
+		r.Unconfirmed(Resend{Term: term, Limit: ringLast}, 3, func(k Kept) { got = append(got, k.At) })
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("after an acknowledgement of %d: packets of %v, want %v", tt.acked, got, tt.want)
 		}
@@ -365,7 +382,7 @@ func TestUnconfirmedLimit(t *testing.T) {
 	}
 	for limit, want := range map[int][]time.Duration{0: {2, 4, 5}, 99: {2, 4, 5}, 100: {1, 2, 4, 5}, 199: {1, 2, 4, 5}, 200: {1, 2, 3, 4, 5}} {
 		var got []time.Duration
-		r.Unconfirmed(Resend{Limit: limit}, 10, func(at time.Duration, _ inner.Packet) { got = append(got, at) })
+		r.Unconfirmed(Resend{Limit: limit}, 10, func(k Kept) { got = append(got, k.At) })
 		if !slices.Equal(got, want) {
 			t.Errorf("limit %d: packets of %v, want %v", limit, got, want)
 		}
@@ -410,7 +427,7 @@ func TestUnconfirmedDatagramAge(t *testing.T) {
 		var r Ring
 		r.Push(1, inner.Packet{Buf: c.pkt}, c.wait)
 		n := 0
-		r.Unconfirmed(Resend{Limit: ringLast}, 1+c.age, func(time.Duration, inner.Packet) { n++ })
+		r.Unconfirmed(Resend{Limit: ringLast}, 1+c.age, func(Kept) { n++ })
 		if n != c.want {
 			t.Errorf("%s: %d packets, want %d", c.name, n, c.want)
 		}
@@ -429,7 +446,7 @@ func TestRingWaiting(t *testing.T) {
 	if len(r.data) != ringLast || r.Waiting() != r.Len() || lost != n-r.Len() {
 		t.Errorf("%d wait of %d in %d bytes, %d lost; want all of those kept in %d", r.Waiting(), r.Len(), len(r.data), lost, ringLast)
 	}
-	r.Sent()
+	r.Sent(0, r.Pushed())
 	if r.Waiting() != 0 || r.Len() != n-lost {
 		t.Errorf("%d wait of %d after Sent, want none of %d", r.Waiting(), r.Len(), n-lost)
 	}

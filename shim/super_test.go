@@ -254,7 +254,7 @@ func TestRingCutsSupers(t *testing.T) {
 	term.Received(2, &m, h.other().tcp(tcp{sport: 6, dport: 5, ack: 1300, flags: ack}))
 	var seqs []uint32
 	var total int
-	r.Unconfirmed(Resend{Term: term, Limit: ringLast}, 3, func(_ time.Duration, p inner.Packet) {
+	r.Unconfirmed(Resend{Term: term, Limit: ringLast}, 3, func(p Kept) {
 		s, ok := parseSegment(p.Buf, false)
 		if !ok || CheckInner(p.Buf) != DropNone || !p.Partial {
 			t.Fatal("not a whole segment")

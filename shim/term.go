@@ -122,6 +122,13 @@ func (t *Term) flowTable() *flows {
 	return f
 }
 
+// Arrived reports whether an inner packet is a TCP segment that is known to have arrived,
+// by an acknowledgement in this term.
+func (t *Term) Arrived(pkt []byte) bool {
+	s, ok := parseSegment(pkt, false)
+	return ok && s.length > 0 && t.arrived(s)
+}
+
 // arrived reports whether s is known to have arrived, by an acknowledgement in
 // this term.
 func (t *Term) arrived(s segment) bool {

@@ -183,11 +183,11 @@ func (e *end) seal(f *flight, s *shim.Session, hop shim.Hop, until int) {
 // resend sends again what was lately sent. The real node spaces the packets; here
 // they are few.
 func (e *end) resend(a shim.Resend) {
-	e.ring.Unconfirmed(a, e.world.now, func(_ time.Duration, p inner.Packet) {
+	e.ring.Unconfirmed(a, e.world.now, func(p shim.Kept) {
 		f := e.world.queue.take()
 		e.seal(f, a.Session, a.Hop, shim.Headroom+copy(f.buf[shim.Headroom:], p.Buf))
 	})
-	e.ring.Sent()
+	e.ring.Sent(e.world.now, e.ring.Pushed())
 }
 
 // touch wakes the loop if it sleeps.

@@ -286,12 +286,7 @@ func (l *looper) perform(p *peer) {
 		case shim.Send:
 			l.send(p, a)
 		case shim.SetPath:
-			p.path.Store(a.Path)
-			l.routeMTU(p, a.Path)
-			if a.Path != nil && p.queued() > 0 {
-				// Packets have come while the path was on its way.
-				l.resend(p, shim.Resend{Session: a.Path.Session, Hop: a.Path.Hop, Term: a.Path.Term, Since: l.since(time.Now())})
-			}
+			l.setPath(p, a.Path)
 		case shim.Resend:
 			l.resend(p, a)
 		case shim.Register:
@@ -305,6 +300,26 @@ func (l *looper) perform(p *peer) {
 	clear(l.acts)
 	l.sealer.notices.flush(l.Node) // of what was sent again, once the new path is known
 	l.schedule(p)
+}
+
+// setPath gives the packet path a new snapshot. What is being sent again over a pair that
+// packets do not use any longer is left.
+func (l *looper) setPath(p *peer, path *shim.Path) {
+	p.ringMu.Lock()
+	switch r := p.resender; {
+	case r == nil:
+	case path == nil || path.Pair != r.hop.Pair && path.Second.Pair != r.hop.Pair:
+		p.resender = nil
+	default:
+		r.take(&p.ring, p.path.Load())
+	}
+	p.path.Store(path)
+	waiting := path != nil && p.resender == nil && p.ring.Waiting() > 0
+	p.ringMu.Unlock()
+	l.routeMTU(p, path)
+	if waiting { // packets have come while the path was on its way
+		l.resend(p, shim.Resend{Session: path.Session, Hop: path.Hop, Term: path.Term, Since: l.since(time.Now())})
+	}
 }
 
 // schedule sets when the loop has to see to p again.

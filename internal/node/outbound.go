@@ -71,16 +71,21 @@ func (o *sealer) add(now time.Duration, buf []byte, p *inner.Packet) {
 		n.drop(shim.DropNoPeer)
 		return
 	}
-	path := q.path.Load()
+	o.hold(q)
+	defer n.touch(q)
+	path := q.path.Load() // it changes only while nobody holds q
 	if path == nil {
-		o.hold(q)
-		lost := q.ring.Push(now, *p, true)
 		q.counters.waited.Add(uint64(p.Segments()))
-		n.drops[shim.DropQueueFull].Add(uint64(lost))
-		n.touch(q)
+		o.wait(now, q, p)
 		return
 	}
 	o.seal(now, q, path, buf, p)
+}
+
+// wait puts a packet aside until the loop sends it.
+func (o *sealer) wait(now time.Duration, q *peer, p *inner.Packet) {
+	lost := q.ring.Push(now, *p, true)
+	o.node.drops[shim.DropQueueFull].Add(uint64(lost))
 }
 
 // seal seals a packet for a path, and a copy for the pair under test if there is
@@ -90,15 +95,18 @@ func (o *sealer) seal(now time.Duration, q *peer, path *shim.Path, buf []byte, p
 	if path.Term.Mark(now, p.Buf) {
 		q.counters.marked.Add(segments)
 	}
-	o.hold(q)
-	path.Term.Sent(now, &q.context.Marks, path.Session, p.Buf)
-	q.ring.Push(now, *p, false)
 	q.counters.outPackets.Add(segments)
 	q.counters.outBytes.Add(uint64(len(p.Buf)) + (segments-1)*uint64(p.HeaderLen()))
-	o.node.touch(q)
-	if path.Second.Pair.IsValid() {
+	if r := q.resender; r != nil && !shim.IsAcknowledgement(p.Buf) && r.queues(now, path.Pair, len(p.Buf), &q.ring) {
+		r.queued += len(p.Buf)
+		o.wait(now, q, p)
+		return
+	}
+	path.Term.Sent(now, &q.context.Marks, path.Session, p.Buf)
+	if path.Second.Pair.IsValid() && !q.resender.queues(now, path.Second.Pair, 0, &q.ring) {
 		o.copyOver(q, path.Session, path.Second, *p)
 	}
+	q.ring.Push(now, *p, false)
 	o.sealOver(q, path.Session, path.Hop, buf, p)
 }
 

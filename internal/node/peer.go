@@ -29,10 +29,11 @@ type peer struct {
 	routed atomic.Bool
 
 	// ringMu guards ring, which holds what was sent lately or
-	// waits for a path, and what only the one
-	// who sends may touch of the path's Term.
-	ringMu sync.Mutex
-	ring   shim.Ring
+	// waits for a path, what only the one
+	// who sends may touch of the path's Term, and changes of path.
+	ringMu   sync.Mutex
+	ring     shim.Ring
+	resender *resender // nil if nothing is to be sent again; only the loop sets it
 
 	// arrivals are guarded by Node.inbound.
 	arrivals shim.Arrivals
@@ -42,7 +43,6 @@ type peer struct {
 	// Owned by the loop.
 	deadline  time.Time
 	heapIndex int
-	resender  *resender // nil if nothing is to be sent again
 	// down says that no pair has worked since that was logged.
 	down bool
 	// namesAt is when its names may be asked for again, resolved what they have come

@@ -1,101 +1,255 @@
 package node
 
 import (
+	"math"
 	"time"
 
 	"github.com/multi6/multi6/inner"
+	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
 )
 
 const (
-	// resendPause is the longest that one packet waits for the other.
-	resendPause = time.Millisecond
 	// resendGrain is the least wait between two bursts: Go's timers are not finer.
 	resendGrain = time.Millisecond
+	// resendCredit is for how long a resender that is late may catch up at once.
+	resendCredit = 4 * resendGrain
+	// resendSpeed is how much faster packets go than they came: so that there comes an
+	// end to those that queue behind.
+	resendSpeed = 1.25
+	// resendLeast is the least rate, in bytes a second: a packet in a millisecond.
+	resendLeast = 1.5e6
+	// queueFor and queueBytes bound how long, and how much of what comes meanwhile,
+	// queues behind what is sent again.
+	queueFor   = 250 * time.Millisecond
+	queueBytes = 1 << 20
 )
 
-// A resender sends packets again over the pair under test, spaced as they were at
-// first, when it was at the pace of the path, or of the application: so that they
-// do not overflow a queue on the way. It is owned by the
-// loop.
+// A resender sends packets again over a pair, at the pace at which they were sent at first
+// or little faster, so that they do not overflow a queue on the way. What the host sends
+// meanwhile queues behind: it would add to the load, and TCP would see holes where there
+// is but delay. It is owned by the loop, and guarded by the peer's ringMu.
 type resender struct {
 	session *shim.Session
 	hop     shim.Hop
-	// pending are the packets still to go, oldest first, and began when the first
-	// one went.
+	// term knows what has arrived since.
+	term  *shim.Term
+	began time.Duration
+	// pending are the packets still to go, in order. left is how many bytes that were sent
+	// before may go again.
 	pending []resent
-	began   time.Duration
-	// waited is how many of the pending packets had found no pair, the oldest ones.
-	waited int
+	left    int
+	// first is the number of the first packet in the ring that was pushed since it began,
+	// taken of the first that is not yet pending. What has the number until or a later one
+	// did not queue.
+	first, taken, until uint64
+	// queued is how many bytes queue that were never sent.
+	queued int
+	// rate is in bytes a second; clear is when the next packet may go.
+	rate  float64
+	clear time.Duration
+	// settled says that the packet path knows of the pair.
+	settled bool
 }
 
 type resent struct {
-	// after is when it is due, since began.
-	after time.Duration
-	buf   []byte // the packet at shim.Headroom
-	// partial and transport are as in inner.Packet.
-	partial   bool
-	transport int
+	shim.Kept // Buf is empty
+	buf       []byte
 }
+
+func (x *resent) packet() []byte { return x.buf[shim.Headroom:] }
+
+func (x *resent) size() int { return len(x.packet()) }
+
+// urgent reports whether it need not be spaced: a pure acknowledgement.
+func (x *resent) urgent() bool { return x.At == 0 }
 
 // resend starts to send again what a asks for. What was being sent again over
 // another pair is left: it is part of this.
 func (l *looper) resend(p *peer, a shim.Resend) {
 	now := l.since(time.Now())
-	r := p.resender
-	if r == nil || r.hop != a.Hop {
-		r = &resender{session: a.Session, hop: a.Hop, began: now}
-		p.resender = r
-	}
-	after := now - r.began
-	var last time.Duration
 	p.ringMu.Lock()
-	r.waited += p.ring.Waiting()
-	p.ring.Unconfirmed(a, now, func(at time.Duration, x inner.Packet) {
-		if at > 0 {
-			if last > 0 {
-				after += min(at-last, resendPause)
-			}
-			last = at
-		}
-		r.pending = append(r.pending, resent{after, sealable(x.Buf), x.Partial, x.Transport})
-	})
-	p.ring.Sent()
+	if r := p.resender; r != nil && r.hop.Pair == a.Hop.Pair && r.stalled() {
+		r.left = a.Limit
+	} else {
+		p.resender = newResender(&p.ring, a, now)
+	}
 	p.ringMu.Unlock()
 	l.resendDue(p, now)
 }
 
-// resendDue sends what is due and returns when the next burst is.
+func newResender(ring *shim.Ring, a shim.Resend, now time.Duration) *resender {
+	r := &resender{
+		session: a.Session, hop: a.Hop, term: a.Term, began: now, clear: now, left: a.Limit,
+		first: ring.Pushed(), taken: ring.Pushed(), until: math.MaxUint64,
+	}
+	a.Limit = math.MaxInt
+	ring.Unconfirmed(a, now, r.add)
+	r.rate = paceOf(r.pending)
+	return r
+}
+
+// paceOf returns at which rate packets were sent at first, and somewhat more, in bytes a
+// second.
+func paceOf(pending []resent) float64 {
+	var from, to time.Duration
+	sent, all := 0, 0
+	for i := range pending {
+		x := &pending[i]
+		all += x.size()
+		if x.urgent() || x.Waiting {
+			continue
+		}
+		if from == 0 {
+			from = x.At
+		}
+		to = x.At
+		sent += x.size()
+	}
+	span := max(to-from, resendGrain)
+	return max(resendSpeed*float64(sent)/span.Seconds(), float64(all)/queueFor.Seconds(), resendLeast)
+}
+
+func (r *resender) add(k shim.Kept) {
+	x := resent{k, sealable(k.Buf)}
+	x.Buf = nil
+	r.pending = append(r.pending, x)
+}
+
+// queues reports whether a packet of n bytes that is pushed now and goes over that pair
+// has to queue behind the others.
+func (r *resender) queues(now time.Duration, pair locator.Pair, n int, ring *shim.Ring) bool {
+	if r == nil || r.hop.Pair != pair || r.until < math.MaxUint64 {
+		return false
+	}
+	if now-r.began < queueFor && r.queued+n <= queueBytes {
+		return true
+	}
+	r.until = ring.Pushed()
+	return false
+}
+
+// over reports whether the pair is the primary one by path, which may be nil.
+func (r *resender) over(path *shim.Path) bool { return path != nil && path.Pair == r.hop.Pair }
+
+// take makes pending what has queued. path is the one by which it was pushed: on the
+// primary pair what did not have to wait has gone.
+func (r *resender) take(ring *shim.Ring, path *shim.Path) {
+	primary := r.over(path)
+	ring.After(r.taken, func(k shim.Kept) {
+		if k.Waiting || !primary && k.Number < r.until {
+			r.add(k)
+		}
+	})
+	r.taken = ring.Pushed()
+}
+
+// stalled reports whether no more may go until the pair has answered.
+func (r *resender) stalled() bool { return len(r.pending) > 0 && r.limited(&r.pending[0]) }
+
+func (r *resender) limited(x *resent) bool { return !x.Waiting && !x.urgent() && r.left < x.size() }
+
+// due takes those packets from the pending ones that may go now. What is over the limit
+// waits for the answer only on a pair under test; on the primary it is left.
+func (r *resender) due(now time.Duration, path *shim.Path) (due []resent) {
+	primary := r.over(path)
+	r.clear = max(r.clear, now-resendCredit)
+	rest := r.pending[:0]
+	for _, x := range r.pending {
+		switch {
+		case x.urgent():
+		case primary && r.limited(&x):
+			continue
+		case r.clear > now || r.limited(&x):
+			rest = append(rest, x)
+			continue
+		case !x.Waiting && r.term.Arrived(x.packet()):
+			continue
+		default:
+			r.clear += time.Duration(float64(x.size()) / r.rate * float64(time.Second))
+			r.charge(&x)
+		}
+		due = append(due, x)
+	}
+	clear(r.pending[len(rest):])
+	r.pending = rest
+	return due
+}
+
+func (r *resender) charge(x *resent) {
+	if !x.Waiting {
+		r.left -= x.size()
+	} else if x.Number >= r.first {
+		r.queued -= x.size()
+	}
+}
+
+// unsent returns the number before which no packet waits any longer.
+func (r *resender) unsent() uint64 {
+	for i := range r.pending {
+		if r.pending[i].Waiting {
+			return r.pending[i].Number
+		}
+	}
+	return r.taken
+}
+
+// resendDue sends what is due.
 func (l *looper) resendDue(p *peer, now time.Duration) {
 	r := p.resender
 	if r == nil {
 		return
 	}
-	packets, bytes := 0, 0
-	for len(r.pending) > 0 && r.began+r.pending[0].after <= now {
-		x := r.pending[0]
-		b := x.buf
-		r.pending = r.pending[1:]
-		p.counters.resent.Add(1)
-		packets, bytes = packets+1, bytes+len(b)-shim.Headroom
-		pkt := inner.Packet{Buf: b[shim.Headroom:], Transport: x.transport, Partial: x.partial}
-		l.sealer.sealOver(p, r.session, r.hop, b, &pkt)
-	}
-	l.sealer.flush()
-	if len(r.pending) == 0 {
+	p.ringMu.Lock()
+	path := p.path.Load()
+	r.take(&p.ring, path)
+	due := r.due(now, path)
+	l.sendAgain(p, r, due, now)
+	p.ring.Sent(now, r.unsent())
+	if len(r.pending) == 0 && r.settled {
 		p.resender = nil
 	}
-	waited := min(r.waited, packets)
-	r.waited -= waited
+	r.settled = true
+	p.ringMu.Unlock()
+	packets, waited, bytes := r.count(due)
+	p.counters.resent.Add(uint64(packets))
 	p.context.Resent(l.base.Add(now), r.hop.Pair, packets, waited, bytes)
 }
 
-// next returns when the next packets are to be sent again, zero if none are.
+func (l *looper) sendAgain(p *peer, r *resender, due []resent, now time.Duration) {
+	path := p.path.Load()
+	for i := range due {
+		x := &due[i]
+		if x.Waiting && r.over(path) {
+			path.Term.Sent(now, &p.context.Marks, r.session, x.packet())
+		}
+		pkt := inner.Packet{Buf: x.packet(), Transport: x.Transport, Partial: x.Partial}
+		l.sealer.sealOver(p, r.session, r.hop, x.buf, &pkt)
+	}
+	l.sealer.flush()
+}
+
+// count returns how many packets go again, or had found no pair, but not those that only
+// queued behind them.
+func (r *resender) count(due []resent) (packets, waited, bytes int) {
+	for i := range due {
+		if x := &due[i]; x.Number < r.first {
+			packets++
+			bytes += x.size()
+			if x.Waiting {
+				waited++
+			}
+		}
+	}
+	return packets, waited, bytes
+}
+
+// next returns when the resender is to be seen to again, zero for never.
 func (r *resender) next(base time.Time, now time.Time) time.Time {
-	if r == nil {
+	if r == nil || r.stalled() {
 		return time.Time{}
 	}
-	at := base.Add(r.began + r.pending[0].after)
+	at := base.Add(r.clear)
 	if soonest := now.Add(resendGrain); at.Before(soonest) {
 		return soonest
 	}

@@ -1,0 +1,201 @@
+package node
+
+import (
+	"encoding/binary"
+	"math"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/multi6/multi6/inner"
+	"github.com/multi6/multi6/locator"
+	"github.com/multi6/multi6/shim"
+)
+
+// A queueing is a ring and a resender, in virtual time.
+type queueing struct {
+	t    *testing.T
+	now  time.Duration
+	ring shim.Ring
+	r    *resender
+	path *shim.Path
+	sent []uint32 // by number, in the order in which they went
+	next uint32
+}
+
+var (
+	firstPair  = locator.Pair{Local: netip.MustParseAddr("2001:db8::1"), Remote: netip.MustParseAddrPort("[2001:db8::2]:1")}
+	secondPair = locator.Pair{Local: netip.MustParseAddr("2001:db8:1::1"), Remote: netip.MustParseAddrPort("[2001:db8:1::2]:1")}
+)
+
+const resentSize = 1000
+
+func newQueueing(t *testing.T) *queueing {
+	return &queueing{t: t, now: time.Second, path: &shim.Path{Hop: shim.Hop{Pair: firstPair}}}
+}
+
+// push is what the packet path does with a datagram of its own number.
+func (q *queueing) push() {
+	b := make([]byte, resentSize)
+	b[0] = 0x60
+	binary.BigEndian.PutUint32(b[40:], q.next)
+	q.next++
+	p := inner.Packet{Buf: b}
+	if q.r.queues(q.now, q.path.Pair, len(b), &q.ring) {
+		q.r.queued += len(b)
+		q.ring.Push(q.now, p, true)
+		return
+	}
+	if q.r != nil && q.path.Pair == q.r.hop.Pair {
+		q.note(b)
+	}
+	if second := q.path.Second.Pair; second.IsValid() && !q.r.queues(q.now, second, 0, &q.ring) {
+		q.note(b)
+	}
+	q.ring.Push(q.now, p, false)
+}
+
+func (q *queueing) note(b []byte) { q.sent = append(q.sent, binary.BigEndian.Uint32(b[40:])) }
+
+// tick is what the loop does, and returns how many bytes went.
+func (q *queueing) tick() (n int) {
+	q.r.take(&q.ring, q.path)
+	for _, x := range q.r.due(q.now, q.path) {
+		q.note(x.packet())
+		n += x.size()
+	}
+	q.ring.Sent(q.now, q.r.unsent())
+	return n
+}
+
+func (q *queueing) begin(limit int) {
+	q.r = newResender(&q.ring, shim.Resend{Hop: shim.Hop{Pair: secondPair}, Limit: limit}, q.now)
+}
+
+// inOrder fails the test unless all that was pushed has gone, each once.
+func (q *queueing) inOrder() {
+	q.t.Helper()
+	for i, n := range q.sent {
+		if n != uint32(i) {
+			q.t.Fatalf("packet %d went in place %d of %d", n, i, len(q.sent))
+		}
+	}
+	if len(q.sent) != int(q.next) || q.ring.Waiting() != 0 {
+		q.t.Errorf("%d of %d packets went, %d wait", len(q.sent), q.next, q.ring.Waiting())
+	}
+}
+
+// What comes while packets are sent again queues behind them, whether the pair is under
+// test or primary by then; all go in order, at most a quarter faster than they came.
+func TestResendInOrder(t *testing.T) {
+	const lost, perTick = 40, 10
+	q := newQueueing(t)
+	step := func() {
+		q.now += time.Millisecond
+		for range perTick {
+			q.push()
+		}
+	}
+	for range lost {
+		step()
+	}
+	q.begin(math.MaxInt)
+	q.path = &shim.Path{Hop: shim.Hop{Pair: firstPair}, Second: shim.Hop{Pair: secondPair}}
+	total := q.tick()
+	for i := 0; len(q.r.pending) > 0; i++ {
+		if i == lost {
+			q.r.take(&q.ring, q.path)
+			q.path = &shim.Path{Hop: shim.Hop{Pair: secondPair}}
+		}
+		step()
+		total += q.tick()
+		most := resentSize * (perTick*resendSpeed*float64(i+2+int(resendCredit/resendGrain)) + 1)
+		if float64(total) > most {
+			t.Fatalf("%d bytes have gone after %d ms, want at most %.0f", total, i+1, most)
+		}
+		if i > 4*lost/(resendSpeed-1) {
+			t.Fatal("never caught up")
+		}
+	}
+	q.inOrder()
+}
+
+// Before the pair has answered, no more goes than the limit; then the rest, in order.
+func TestResendStallsAtLimit(t *testing.T) {
+	q := newQueueing(t)
+	for range 20 {
+		q.push()
+	}
+	q.begin(5*resentSize + 1)
+	for range 10 {
+		q.tick()
+		q.now += time.Millisecond
+	}
+	if len(q.sent) != 5 || !q.r.stalled() || !q.r.next(time.Now(), time.Now()).IsZero() {
+		t.Fatalf("%d packets, want 5 and no more until the pair has answered", len(q.sent))
+	}
+	q.r.left = math.MaxInt
+	for range 20 {
+		q.tick()
+		q.now += time.Millisecond
+	}
+	q.inOrder()
+}
+
+// Over the primary pair nothing waits for an answer: what is over the limit is left, and what
+// came meanwhile goes.
+func TestResendLimitOnPrimary(t *testing.T) {
+	q := newQueueing(t)
+	for range 20 {
+		q.push()
+	}
+	q.path = &shim.Path{Hop: shim.Hop{Pair: secondPair}}
+	q.begin(5*resentSize + 1)
+	q.push()
+	for range 20 {
+		q.now += time.Millisecond
+		q.tick()
+	}
+	if got, want := q.sent, []uint32{0, 1, 2, 3, 4, 20}; !slices.Equal(got, want) {
+		t.Errorf("packets %v went, want %v", got, want)
+	}
+	if len(q.r.pending) > 0 {
+		t.Errorf("%d packets are still pending", len(q.r.pending))
+	}
+}
+
+// The host's packets queue for so long only, and so many of them; what has queued goes.
+func TestQueueEnds(t *testing.T) {
+	for name, end := range map[string]func(q *queueing){
+		"time": func(q *queueing) { q.now += queueFor },
+		"bytes": func(q *queueing) {
+			for range queueBytes / resentSize {
+				q.push()
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := newQueueing(t)
+			q.push()
+			q.begin(math.MaxInt)
+			q.path = &shim.Path{Hop: shim.Hop{Pair: secondPair}}
+			q.push()
+			end(q)
+			before := len(q.sent)
+			for range 3 {
+				q.push()
+			}
+			if got := len(q.sent) - before; got < 2 {
+				t.Fatalf("%d packets went at once, want those after the end", got)
+			}
+			for range 2000 {
+				q.tick()
+				q.now += time.Millisecond
+			}
+			if len(q.sent) != int(q.next) || q.ring.Waiting() != 0 {
+				t.Errorf("%d packets went of %d, %d wait", len(q.sent), q.next, q.ring.Waiting())
+			}
+		})
+	}
+}
