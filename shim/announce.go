@@ -81,14 +81,17 @@ func (c *Context) tellReportDelay() {
 }
 
 // announceIfDue sends the LocatorSet over the primary pair if the peer may not
-// know it and it was not sent just now. Without a primary it goes with the Polls
-// that look for one.
+// know it and it was not sent just now. Without a primary it follows the test that is
+// under way when the locators change, and then goes with the Polls.
 func (c *Context) announceIfDue() {
 	a, p := &c.announce, c.machine.Primary()
 	if !a.pending || c.now.Before(a.resendAt) {
 		return
 	}
 	a.resendAt = time.Time{}
+	if !p.IsValid() && a.wait == announceFirst {
+		p = c.machine.Testing()
+	}
 	if p.IsValid() && c.sessions.current.usable(c.now) {
 		c.sendFrames(p, c.sessions.current, a.appendIfDue(c, nil))
 	}

@@ -130,6 +130,35 @@ func TestLocatorsGoWithPolls(t *testing.T) {
 	}
 }
 
+// Where routes vanish before the address does, the test of another pair is under way when
+// the locators change. Who is told then looks for no more answers where there are none.
+func TestLocatorsFollowTheTest(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.talk(time.Second)
+	gone := w.a.path.Pair.Local
+	routes := true
+	w.a.c.cfg.Order.Routable = func(l locator.Local, _ netip.Addr) bool { return routes || l.Addr != gone }
+	w.a.sent, w.a.events = nil, nil
+	routes = false
+	w.a.perform(w.a.c.HandleRoutes(w.now, nil))
+	if len(w.a.sent) != 1 || w.a.path.Pair.Local == gone {
+		t.Fatalf("%d datagrams, by %v", len(w.a.sent), w.a.path)
+	}
+	w.a.setLocals(slices.DeleteFunc(slices.Clone(w.a.locals), func(l locator.Local) bool { return l.Addr == gone })...)
+	if len(w.a.sent) != 2 {
+		t.Fatalf("%d datagrams, want the test, and the locators", len(w.a.sent))
+	}
+	w.run(oneWay)
+	if slices.Contains(w.b.knows(), gone) {
+		t.Error("B knows of it only by the answer")
+	}
+	w.run(time.Minute)
+	if w.a.c.announce.pending {
+		t.Error("not acknowledged")
+	}
+}
+
 func TestDeletedLocatorMovesThePrimary(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.open()

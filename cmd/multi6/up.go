@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
-	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -97,7 +95,6 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	for _, r := range conn.Receivers() {
 		edges.Receivers = append(edges.Receivers, r)
 	}
-	makeRoom(1 + len(edges.Receivers))
 	n, err := node.New(nodeConfig(c), edges)
 	if err != nil {
 		watcher.Close()
@@ -114,15 +111,6 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	}
 	log.Info("down", "interface", c.Interface)
 	return nil
-}
-
-// makeRoom lets as many more threads run Go as wait for packets: one that waits keeps
-// its place for a while, and where there is none left, Go takes it away, for the thread
-// to look for another when the packet comes. Who sets GOMAXPROCS has the last word.
-func makeRoom(waiting int) {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.NumCPU() + waiting)
-	}
 }
 
 // hostBits returns the whole address as a prefix.

@@ -18,6 +18,8 @@ type File struct {
 	closed atomic.Bool
 	// use is held for reading while the descriptors are in use.
 	use sync.RWMutex
+	// reads says that somebody has waited to read, for whom there is room.
+	reads atomic.Bool
 }
 
 // New takes over fd, which must not block, and closes it if it fails.
@@ -55,6 +57,9 @@ func (f *File) until(events int16, do func(fd uintptr) bool) error {
 		if do(uintptr(f.fd)) {
 			return nil
 		}
+		if events == unix.POLLIN && !f.reads.Swap(true) {
+			MakeRoom(1)
+		}
 		ready := [...]unix.PollFd{{Fd: int32(f.fd), Events: events}, {Fd: int32(f.bell), Events: unix.POLLIN}}
 		if _, err := unix.Poll(ready[:], -1); err != nil && err != unix.EINTR {
 			panic("fdwait: poll: " + err.Error()) // ENOMEM
@@ -72,5 +77,8 @@ func (f *File) Close() error {
 	_, err := unix.Write(f.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	f.use.Lock()
 	defer f.use.Unlock()
+	if f.reads.Swap(false) {
+		MakeRoom(-1)
+	}
 	return errors.Join(os.NewSyscallError("write", err), os.NewSyscallError("close", unix.Close(f.fd)), unix.Close(f.bell))
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"github.com/multi6/multi6/internal/fdwait"
 )
 
 // A Direction of an uplink.
@@ -66,8 +68,10 @@ func newLink(a, router *Host, name string, mtu int, i Impairment, seed uint64) (
 	}
 	for _, p := range l.pipes {
 		l.running.Add(1)
+		fdwait.MakeRoom(1)
 		onThread(func() {
 			defer l.running.Done()
+			defer fdwait.MakeRoom(-1)
 			p.run()
 		})
 	}

@@ -308,17 +308,20 @@ func (l *looper) setPath(p *peer, path *shim.Path) {
 	p.ringMu.Lock()
 	switch r := p.resender; {
 	case r == nil:
-	case path == nil || path.Pair != r.hop.Pair && path.Second.Pair != r.hop.Pair:
+	case !r.known(path):
 		p.resender = nil
 	default:
 		r.take(&p.ring, p.path.Load())
 	}
 	p.path.Store(path)
-	waiting := path != nil && p.resender == nil && p.ring.Waiting() > 0
+	waiting := path != nil && p.ring.Waiting() > 0
 	p.ringMu.Unlock()
 	l.routeMTU(p, path)
-	if waiting { // packets have come while the path was on its way
-		l.resend(p, shim.Resend{Session: path.Session, Hop: path.Hop, Term: path.Term, Since: l.since(time.Now())})
+	switch now := l.since(time.Now()); {
+	case p.resender != nil:
+		l.resendDue(p, now)
+	case waiting: // packets have come while the path was on its way
+		l.resend(p, shim.Resend{Session: path.Session, Hop: path.Hop, Term: path.Term, Since: now})
 	}
 }
 
@@ -326,7 +329,7 @@ func (l *looper) setPath(p *peer, path *shim.Path) {
 func (l *looper) schedule(p *peer) {
 	now, d := time.Now(), p.context.Deadline()
 	p.planRest(now)
-	for _, t := range []time.Time{p.resender.next(l.base, now), p.restAt, p.namesDue()} {
+	for _, t := range []time.Time{p.resender.next(l.base), p.restAt, p.namesDue()} {
 		if d.IsZero() || !t.IsZero() && t.Before(d) {
 			d = t
 		}

@@ -48,8 +48,8 @@ type resender struct {
 	// rate is in bytes a second; clear is when the next packet may go.
 	rate  float64
 	clear time.Duration
-	// settled says that the packet path knows of the pair.
-	settled bool
+	// seen is when that was last looked at.
+	seen time.Duration
 }
 
 type resent struct {
@@ -132,6 +132,11 @@ func (r *resender) queues(now time.Duration, pair locator.Pair, n int, ring *shi
 // over reports whether the pair is the primary one by path, which may be nil.
 func (r *resender) over(path *shim.Path) bool { return path != nil && path.Pair == r.hop.Pair }
 
+// known reports whether packets go over the pair by path, which may be nil.
+func (r *resender) known(path *shim.Path) bool {
+	return path != nil && (path.Pair == r.hop.Pair || path.Second.Pair == r.hop.Pair)
+}
+
 // take makes pending what has queued. path is the one by which it was pushed: on the
 // primary pair what did not have to wait has gone.
 func (r *resender) take(ring *shim.Ring, path *shim.Path) {
@@ -153,7 +158,7 @@ func (r *resender) limited(x *resent) bool { return !x.Waiting && !x.urgent() &&
 // waits for the answer only on a pair under test; on the primary it is left.
 func (r *resender) due(now time.Duration, path *shim.Path) (due []resent) {
 	primary := r.over(path)
-	r.clear = max(r.clear, now-resendCredit)
+	r.seen, r.clear = now, max(r.clear, now-resendCredit)
 	rest := r.pending[:0]
 	for _, x := range r.pending {
 		switch {
@@ -206,10 +211,9 @@ func (l *looper) resendDue(p *peer, now time.Duration) {
 	due := r.due(now, path)
 	l.sendAgain(p, r, due, now)
 	p.ring.Sent(now, r.unsent())
-	if len(r.pending) == 0 && r.settled {
+	if len(r.pending) == 0 && (r.known(path) || now > r.began) {
 		p.resender = nil
 	}
-	r.settled = true
 	p.ringMu.Unlock()
 	packets, waited, bytes := r.count(due)
 	p.counters.resent.Add(uint64(packets))
@@ -245,15 +249,11 @@ func (r *resender) count(due []resent) (packets, waited, bytes int) {
 }
 
 // next returns when the resender is to be seen to again, zero for never.
-func (r *resender) next(base time.Time, now time.Time) time.Time {
+func (r *resender) next(base time.Time) time.Time {
 	if r == nil || r.stalled() {
 		return time.Time{}
 	}
-	at := base.Add(r.clear)
-	if soonest := now.Add(resendGrain); at.Before(soonest) {
-		return soonest
-	}
-	return at
+	return base.Add(max(r.clear, r.seen+resendGrain))
 }
 
 // sealable returns a copy of pkt with room around it to be sealed in place.

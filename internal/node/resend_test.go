@@ -132,7 +132,7 @@ func TestResendStallsAtLimit(t *testing.T) {
 		q.tick()
 		q.now += time.Millisecond
 	}
-	if len(q.sent) != 5 || !q.r.stalled() || !q.r.next(time.Now(), time.Now()).IsZero() {
+	if len(q.sent) != 5 || !q.r.stalled() || !q.r.next(time.Now()).IsZero() {
 		t.Fatalf("%d packets, want 5 and no more until the pair has answered", len(q.sent))
 	}
 	q.r.left = math.MaxInt
