@@ -46,10 +46,11 @@ type assemblies struct {
 
 // An assembly is a payload of which parts have come.
 type assembly struct {
-	// first is the number of the first part. have is the set of parts that have come,
-	// count their number, zero while that of the last one is not known.
+	// first is the number of the first part. have is the set of parts that have come, size
+	// their bytes, count the number of all parts, zero while the last one is not known.
 	first uint64
 	have  uint8
+	size  int
 	count int
 	parts [wire.MaxParts][]byte
 }
@@ -61,10 +62,16 @@ func (s *Session) Assemble(number uint64, payload []byte) (whole []byte, d Drop)
 	if uint64(p.Index) > number || len(payload) == wire.PartLen {
 		return nil, DropMalformed
 	}
-	if s.assemblies == nil {
-		s.assemblies = new(assemblies)
+	as := s.assemblies.Load()
+	if as == nil {
+		as = new(assemblies)
+		s.assemblies.Store(as)
 	}
-	a := s.assemblies.of(number - uint64(p.Index))
+	a := as.of(number - uint64(p.Index))
+	if a.size += len(payload) - wire.PartLen; a.size > maxSuper {
+		*a = assembly{}
+		return nil, DropMalformed
+	}
 	a.parts[p.Index] = slices.Clone(payload[wire.PartLen:])
 	a.have |= 1 << p.Index
 	if !p.More {
@@ -75,8 +82,7 @@ func (s *Session) Assemble(number uint64, payload []byte) (whole []byte, d Drop)
 	}
 	whole = slices.Concat(a.parts[:a.count]...)
 	*a = assembly{}
-	switch kind := wire.Kind(whole[0] >> 4); {
-	case len(whole) > maxSuper, kind == wire.KindControl, kind == wire.KindPart:
+	if kind := wire.Kind(whole[0] >> 4); kind == wire.KindControl || kind == wire.KindPart {
 		return nil, DropMalformed
 	}
 	return whole, DropNone

@@ -111,11 +111,58 @@ func TestBadParts(t *testing.T) {
 			t.Errorf("half a packet: %v, %v", whole, d)
 		}
 	}
+	// More than a packet can be, in parts that are each well: nothing of it is kept.
+	for i := range wire.MaxParts {
+		part := append(wire.Part{Index: i, More: true}.AppendTo(nil), bytes.Repeat([]byte{0x60}, maxSuper/4)...)
+		whole, d := s.Assemble(1500+uint64(i), part)
+		if want := i == 4; whole != nil || (d == DropMalformed) != want {
+			t.Errorf("part %d of too many bytes: %v", i, d)
+		}
+	}
+	for i, a := range s.assemblies.Load().slots {
+		size := 0
+		for _, part := range a.parts {
+			size += len(part)
+		}
+		if size > maxSuper {
+			t.Errorf("assembly %d holds %d bytes", i, size)
+		}
+	}
 	// Two ends of one packet.
 	s.Assemble(2000, append(wire.Part{More: true}.AppendTo(nil), 0x61))
 	s.Assemble(2002, append(wire.Part{Index: 2}.AppendTo(nil), 3))
 	if whole, _ := s.Assemble(2001, append(wire.Part{Index: 1}.AppendTo(nil), 2)); len(whole) > 2 {
 		t.Errorf("% x", whole)
+	}
+}
+
+// TestPartsAtRest: a session at rest holds no part of a packet whose others are lost.
+func TestPartsAtRest(t *testing.T) {
+	a, b := sessionsOf(t, wire.AES256GCM)
+	pkt := ipv4(200, 0, 0, make([]byte, 2000))
+	parts := func() [][]byte {
+		buf := append(make([]byte, Headroom), pkt...)
+		ds, d := a.SealParts(buf, Headroom, len(buf), false, 1500)
+		if d != DropNone || len(ds) != 2 {
+			t.Fatalf("%d parts: %v", len(ds), d)
+		}
+		return ds
+	}
+	openPart(t, b, parts()[0])
+	b.window.Store(nil)
+	b.opener.rest()
+	if !b.holds() {
+		t.Error("a part is nothing to give back")
+	}
+	b.rest()
+	if b.holds() || b.assemblies.Load() != nil {
+		t.Error("a session at rest holds a part")
+	}
+	openPart(t, b, parts()[0])
+	ds := parts()
+	openPart(t, b, ds[0])
+	if whole, d := openPart(t, b, ds[1]); len(whole) == 0 || d != DropNone {
+		t.Errorf("after the rest no packet comes in parts: %v", d)
 	}
 }
 

@@ -49,10 +49,13 @@ func (t *Term) rest() {
 	}
 }
 
-func (s *Session) holds() bool { return s.window.Load() != nil || s.sealer.holds() || s.opener.holds() }
+func (s *Session) holds() bool {
+	return s.window.Load() != nil || s.assemblies.Load() != nil || s.sealer.holds() || s.opener.holds()
+}
 
 func (s *Session) rest() {
 	s.window.Store(nil)
+	s.assemblies.Store(nil)
 	s.sealer.rest()
 	s.opener.rest()
 }

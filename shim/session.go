@@ -48,8 +48,9 @@ type Session struct {
 	// rest takes the window away.
 	window atomic.Pointer[replay.Filter]
 	floor  uint64
-	// assemblies belong to whoever opens.
-	assemblies *assemblies
+	// assemblies are nil until a part comes. They belong to whoever opens, but that rest
+	// takes them away.
+	assemblies atomic.Pointer[assemblies]
 	// largest is the largest packet number received, plus one; largestAt when it
 	// came (since the context's base) and received the count.
 	largest, received atomic.Uint64

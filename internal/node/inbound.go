@@ -135,6 +135,7 @@ func (o *opener) transport(now time.Duration, buf []byte, from, to int, tag wire
 		whole, d := t.session.Assemble(number, payload)
 		o.gluer.Undo()
 		if whole == nil {
+			o.node.touch(t.peer) // which has something to give back when it rests
 			return d
 		}
 		payload = append(o.gluer.Place(), whole...)
