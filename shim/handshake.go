@@ -10,6 +10,7 @@ import (
 	"github.com/flynn/noise"
 	"golang.org/x/crypto/blake2s"
 
+	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/wire"
 )
 
@@ -103,7 +104,9 @@ type initiation struct {
 	stamp uint64
 	// rekey says that it replaces a session that still works.
 	rekey bool
-	at    time.Time
+	// over is the pair that it went over.
+	over locator.Pair
+	at   time.Time
 	// sequence is that of the LocatorSet in it.
 	sequence uint32
 }

@@ -109,6 +109,25 @@ func TestNATIsFound(t *testing.T) {
 	}
 }
 
+// TestOpen2ElsewhereIsNoNAT: the answer to an Open names the addresses that it was made
+// for. That it came over others is no work of a NAT.
+func TestOpen2ElsewhereIsNoNAT(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.fate = only(w, w.a.pair(0, 0), w.b.pair(1, 1))
+	w.a.send(w.a.udp("open"))
+	if !w.until(time.Minute, func() bool { return w.a.c.sessions.current != nil }) {
+		t.Fatalf("the context does not open: %v", w)
+	}
+	if n := w.a.count(EventNAT); n != 0 || len(w.a.c.outside) != 0 {
+		t.Errorf("%d times a NAT was seen, now %v", n, w.a.c.outside)
+	}
+	w.fate = nil
+	w.chat(time.Minute, 100*time.Millisecond)
+	if n := w.a.count(EventNAT) + w.b.count(EventNAT); n != 0 || len(w.a.c.outside) != 0 {
+		t.Errorf("%d times a NAT was seen in the end, now %v", n, w.a.c.outside)
+	}
+}
+
 func TestNoNATNoKeepalives(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.open()

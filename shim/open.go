@@ -49,7 +49,7 @@ func (c *Context) sendOpen1(p locator.Pair, poll uint64, rekey bool) {
 	c.forgetInitiations()
 	c.initiations = append(c.initiations, &initiation{
 		noise: hs, tag: g.params.Tag, poll: poll, stamp: g.params.Timestamp, rekey: rekey,
-		at: c.now, sequence: c.announce.sequence,
+		over: p, at: c.now, sequence: c.announce.sequence,
 	})
 	c.do(Register{Tag: g.params.Tag})
 	c.send(p, b)
@@ -169,6 +169,9 @@ func (c *Context) HandleOpen2(now time.Time, p locator.Pair, raw []byte, o wire.
 		c.perform(c.machine.HandleAnswer(now, i.poll, nil))
 	}
 	c.remotes.heard(p.Remote, len(raw))
+	if p != i.over {
+		g.addresses = wire.Addresses{} // it was made for that pair
+	}
 	c.learn(p, g)
 	return c.leave(), DropNone
 }
