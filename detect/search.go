@@ -197,13 +197,14 @@ func (s *search) fails(now time.Time) {
 	size := s.probe
 	s.probe, s.lost, s.sent, s.at = 0, 0, false, now
 	switch {
-	case s.confirms:
+	case s.confirms && size > s.base:
 		s.confirms, s.edge = false, false
 		s.state, s.size, s.tooBig = MTUBase, s.base, size
-	case s.state == MTUSearching:
+	case s.state == MTUSearching && !s.confirms:
 		s.tooBig, s.edge = size, false
 		s.settle(now)
-	case s.state == MTUBase:
+	case s.confirms, s.state == MTUBase: // BASE itself does not pass, or no more
+		s.confirms, s.edge = false, false
 		s.state, s.size, s.wait = MTUError, s.least, errorFirst
 		s.at = now.Add(s.wait)
 	case s.state == MTUError:
@@ -232,7 +233,7 @@ func (s *search) passed(now time.Time, size int) {
 
 // suspect has size tested anew: packets may be lost for being too long.
 func (s *search) suspect(now time.Time) {
-	if s.confirms || s.size <= s.base || s.state != MTUSearching && s.state != MTUComplete {
+	if s.confirms || s.size <= s.least || s.state != MTUSearching && s.state != MTUComplete {
 		return
 	}
 	s.confirms, s.probe, s.lost, s.sent, s.at = true, s.size, 0, false, now
@@ -257,7 +258,7 @@ func (s *search) told(now time.Time, mtu int) bool {
 	case mtu == 0:
 		s.suspect(now) // a router that does not know RFC 1191
 	case s.state == MTUDisabled:
-	case mtu < s.base:
+	case mtu < s.least:
 		return false
 	case mtu < s.size:
 		s.suspect(now)
@@ -267,6 +268,8 @@ func (s *search) told(now time.Time, mtu int) bool {
 	case s.state == MTUSearching && s.probe > mtu && !s.confirms:
 		s.fails(now)
 		s.hint, s.edge = mtu, s.state == MTUSearching && mtu == s.size
+	case s.state != MTUComplete && s.size < mtu && mtu < s.tooBig:
+		s.hint = mtu
 	}
 	return true
 }

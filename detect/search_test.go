@@ -155,6 +155,47 @@ func TestSearchLateAnswer(t *testing.T) {
 	}
 }
 
+// TestSearchBelowBase: an IPv4 path may carry less than BASE, and come to do so.
+func TestSearchBelowBase(t *testing.T) {
+	for _, mtu := range []int{1500, baseMTU4} {
+		p := &mtuPath{now: epoch, mtu: mtu, lose: func() bool { return false }}
+		p.limit(p.now, leastMTU4, baseMTU4, 1500)
+		p.settled(t)
+		if p.size != mtu {
+			t.Fatalf("found %d, want %d", p.size, mtu)
+		}
+		p.mtu = 1000
+		if !p.told(p.now, p.mtu) || p.told(p.now, leastMTU4-1) {
+			t.Error("1000 is no hint for IPv4, or 575 is one")
+		}
+		p.settled(t)
+		if p.state != MTUError || p.size != leastMTU4 {
+			t.Errorf("from %d to 1000: %v, packets of %d", mtu, p.state, p.size)
+		}
+		p.mtu = mtu
+		for p.state == MTUError {
+			p.probe()
+		}
+		p.settled(t)
+		if p.size > mtu || p.size+mtuGrain < mtu {
+			t.Errorf("back at %d, found %d", mtu, p.size)
+		}
+	}
+}
+
+// TestSearchHintBeforeSearching: what an ICMP error says while BASE is tested still is.
+func TestSearchHintBeforeSearching(t *testing.T) {
+	p := newMTUPath(9000, 1400)
+	if !p.told(p.now, 1400) {
+		t.Error("1400 is no hint")
+	}
+	p.settled(t)
+	// BASE and the hint pass, thrice the size above it does not.
+	if p.size != 1400 || p.probes != 2+maxProbes {
+		t.Errorf("found %d by %d probes", p.size, p.probes)
+	}
+}
+
 // In ERROR probes go out ever less often.
 func TestSearchErrorBacksOff(t *testing.T) {
 	p := newMTUPath(1500, 1000)
