@@ -113,6 +113,36 @@ func TestStall(t *testing.T) {
 	}
 }
 
+// TestLost: what is missing at the rate of before.
+func TestLost(t *testing.T) {
+	stream := func(from, to int) (as []rig.Arrival) {
+		for at := from; at < to; at += 10 {
+			as = append(as, rig.Arrival{At: time.Duration(at) * msec, Bytes: 100})
+		}
+		return as
+	}
+	w := window{failed: 1000 * msec, until: 1500 * msec}
+	for _, tt := range []struct {
+		name     string
+		arrivals []rig.Arrival
+		want     time.Duration
+	}{
+		{"a stall", append(stream(0, 1000), stream(1080, 2000)...), 80 * msec},
+		{"a burst makes good for it", append(append(stream(0, 1000), rig.Arrival{At: 1080 * msec, Bytes: 800}), stream(1080, 2000)...), 0},
+		{"none", stream(0, 2000), 0},
+		{"all", stream(0, 1000), 500 * msec},
+	} {
+		var r Trial
+		if r.lost(tt.arrivals, w); r.Lost == nil || time.Duration(*r.Lost) != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, r.Lost, tt.want)
+		}
+	}
+	var r Trial
+	if r.lost(stream(1000, 2000), w); r.Lost != nil {
+		t.Error("lost something of a stream that did not flow")
+	}
+}
+
 func TestMoments(t *testing.T) {
 	one, two := node.Pair{Local: "1"}, node.Pair{Local: "2"}
 	at := func(ms int, name string, e node.Event) rig.Event {

@@ -23,6 +23,9 @@ type Trial struct {
 	// OnReturn is the longest gap that began when healing had, and is no part of
 	// the stall.
 	OnReturn rig.Millis `json:"on_return_ms"`
+	// Lost is how long it takes, at the rate before the failure, to carry what was
+	// missing until healing began; only of a stream that is limited by its rate.
+	Lost *rig.Millis `json:"lost_ms,omitempty"`
 
 	// Suspicion is when a node first left "primary operational", Test when one
 	// first tested a pair that was not its primary, the others when each
@@ -66,6 +69,17 @@ func (r *Trial) stall(as []rig.Arrival, w window, until time.Duration) {
 	if i := rig.After(as, w.until); i < len(as) {
 		r.OnReturn = rig.Millis(rig.LongestGap(as, as[i].At+1, until, until).Length())
 	}
+}
+
+// lost puts into r how much less than before the failure arrived after it.
+func (r *Trial) lost(as []rig.Arrival, w window) {
+	before := rig.Total(as, w.failed-beforeFor, w.failed)
+	if before == 0 {
+		return
+	}
+	came := float64(rig.Total(as, w.failed, w.until)) / float64(before) * float64(beforeFor)
+	lost := rig.Millis(w.until - w.failed - time.Duration(came))
+	r.Lost = &lost
 }
 
 // moments puts what the nodes told during the window into r; primary are their

@@ -16,7 +16,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 	for _, g := range r.Groups {
 		fmt.Fprintf(w, "%s\n", g.title())
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintln(t, "mode\tfault\truns\tmedian\tp99\tmax\ttarget\tverdict\tsuspicion\ttest\tswitch a\tswitch b\ton return\twrong\tresets\t")
+		fmt.Fprintln(t, "mode\tfault\truns\tmedian\tp99\tmax\ttarget\tverdict\tsuspicion\ttest\tswitch a\tswitch b\ton return\tlost\twrong\tresets\t")
 		for _, c := range g.Cells {
 			fmt.Fprintln(t, c.row())
 		}
@@ -37,7 +37,8 @@ func (r *Result) WriteTable(w io.Writer) error {
 		fmt.Fprintln(w, "not measured:", s)
 	}
 	_, err := fmt.Fprintf(w, "Stalls in ms; > marks those that had not ended when the watch did. Suspicion, test and switches: medians, ms after the failure;\n"+
-		"on return: median of the longest gaps after the path came back, no part of the stall.\n"+
+		"on return: median of the longest gaps after the path came back, no part of the stall; lost: median of how long what is missing\n"+
+		"until then takes at the rate before the failure.\n"+
 		"%d processors, load before the first run %s.\n", r.CPUs, r.Load)
 	return err
 }
@@ -76,7 +77,7 @@ func (c *Cell) row() string {
 		c.ended(ms(c.Max), c.Open > 0), target, c.verdict(),
 		c.typical(func(r Trial) *rig.Millis { return r.Suspicion }), c.typical(func(r Trial) *rig.Millis { return r.Test }),
 		c.typical(func(r Trial) *rig.Millis { return r.SwitchA }), c.typical(func(r Trial) *rig.Millis { return r.SwitchB }),
-		c.typical(func(r Trial) *rig.Millis { return &r.OnReturn }), fmt.Sprint(c.Wrong), fmt.Sprint(c.Resets),
+		c.typical(func(r Trial) *rig.Millis { return &r.OnReturn }), c.typical(func(r Trial) *rig.Millis { return r.Lost }), fmt.Sprint(c.Wrong), fmt.Sprint(c.Resets),
 	}
 	return strings.Join(cells, "\t") + "\t  " + c.Fault.Text()
 }

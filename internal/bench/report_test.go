@@ -19,6 +19,8 @@ func results() *Result {
 	runs := trials(30, 20, 40)
 	suspicion := rig.Millis(11 * msec)
 	runs[0].Suspicion, runs[2].Suspicion = &suspicion, &suspicion
+	lost := rig.Millis(9 * msec)
+	runs[0].Lost, runs[1].Lost = &lost, &lost
 	runs[0].events = []rig.Event{
 		{At: suspicion, Node: "a", What: node.Event{Kind: "state", From: "primary operational", State: "testing primary", Cause: "timer", SilentMillis: 12}},
 		{At: rig.Millis(15 * msec), Node: "b", What: node.Event{Kind: "switch", Pair: &node.Pair{Local: "1", Remote: "2"}, Cause: "timer, then test ok"}},
@@ -44,10 +46,10 @@ func TestTable(t *testing.T) {
 	}
 	want := strings.TrimPrefix(`
 multi6, RTT 20ms, fast
-  mode  fault  runs  median  p99   max  target  verdict  suspicion  test  switch a  switch b  on return  wrong  resets
-    rr     F1     3    30.0    -  40.0    70.0      met       11.0     -         -         -        0.0      0       0  blackhole both ways
-    rr     F4     3    30.0    -  40.0    15.0   missed       11.0     -         -         -        0.0      0       0  link down
-   udp     F7     3    30.0    -  40.0       -        -       11.0     -         -         -        0.0      0       0  flapping
+  mode  fault  runs  median  p99   max  target  verdict  suspicion  test  switch a  switch b  on return  lost  wrong  resets
+    rr     F1     3    30.0    -  40.0    70.0      met       11.0     -         -         -        0.0   9.0      0       0  blackhole both ways
+    rr     F4     3    30.0    -  40.0    15.0   missed       11.0     -         -         -        0.0   9.0      0       0  link down
+   udp     F7     3    30.0    -  40.0       -        -       11.0     -         -         -        0.0   9.0      0       0  flapping
   control packets per second, idle: 0.0 from A, 0.5 from B (at most 0: missed)
   control packets per second, udp: 12.0 from A, 3.0 from B (at most 50: met)
 
@@ -58,12 +60,13 @@ multi6, RTT 20ms, fast
   30.0  +15.0     the stall ends: first byte; TCP retransmitted 0, the nodes sent 0 again, TCP's timer stood at 0.0 ms
 
 tcp, RTT 20ms
-  mode  fault  runs    median  p99       max  target  verdict  suspicion  test  switch a  switch b  on return  wrong  resets
-    rr     F1     1  >10000.0    -  >10000.0       -        -          -     -         -         -        0.0      0       0  blackhole both ways
+  mode  fault  runs    median  p99       max  target  verdict  suspicion  test  switch a  switch b  on return  lost  wrong  resets
+    rr     F1     1  >10000.0    -  >10000.0       -        -          -     -         -         -        0.0     -      0       0  blackhole both ways
 
 not measured: mptcp: no such kernel
 Stalls in ms; > marks those that had not ended when the watch did. Suspicion, test and switches: medians, ms after the failure;
-on return: median of the longest gaps after the path came back, no part of the stall.
+on return: median of the longest gaps after the path came back, no part of the stall; lost: median of how long what is missing
+until then takes at the rate before the failure.
 2 processors, load before the first run 0.10 0.20 0.30.
 `, "\n")
 	if b.String() != want {

@@ -254,6 +254,9 @@ func (b *bench) run(ctx context.Context, f Fault, m Mode, n int) (r Trial, err e
 	r.Retransmits, r.RTO = tcpInfo(s.tcp).retransmits-info.retransmits, info.rto
 	r.Resent, r.FalseAlarms = after.resent-before.resent, after.falseAlarms-before.falseAlarms
 	r.stall(s.arrivals.All(), w, b.clock.Now())
+	if m == Bulk && w.returned == 0 {
+		r.lost(s.arrivals.All(), w)
+	}
 	r.moments(b.sys.events(), w, primary)
 	r.judge(b.end(s, r.Ended))
 	return r, nil
