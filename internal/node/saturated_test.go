@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"io"
 	"net"
@@ -39,11 +40,12 @@ func TestSaturated(t *testing.T) {
 			pings := startPings(t, p)
 			eventually(t, patience, "traffic", func() bool { return bulk.received.Load() > 64<<10 })
 			beforeA, beforeB := counters(p.a), counters(p.b)
-			time.Sleep(*saturated) // what must not happen has so long to happen
-			a, b := counters(p.a), counters(p.b)
-			if n, m := a.Switches-beforeA.Switches, b.Switches-beforeB.Switches; n+m > 0 {
-				t.Errorf("A has switched %d times, B %d times", n, m)
+			// What must not happen has so long to happen.
+			for end := time.Now().Add(*saturated); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+				beforeA = explainSwitches(t, p.a, beforeA)
+				beforeB = explainSwitches(t, p.b, beforeB)
 			}
+			a, b := counters(p.a), counters(p.b)
 			bulk.stop()
 			pings.stop()
 			for _, err := range []error{<-bulk.err, <-bulk.err, <-pings.err} {
@@ -55,6 +57,23 @@ func TestSaturated(t *testing.T) {
 				*saturated, bulk.received.Load()>>20, pings.count, a.FalseAlarms, b.FalseAlarms, a.LateWakes, b.LateWakes)
 		})
 	}
+}
+
+// explainSwitches fails if n has switched since its counters were as before, and shows
+// why. It returns the counters now.
+func explainSwitches(t *testing.T, n *node.Node, before node.Counters) node.Counters {
+	t.Helper()
+	now := counters(n)
+	if now.Switches == before.Switches {
+		return now
+	}
+	s, _ := n.Status()
+	e, err := n.Explain(s.Peers[0].Name)
+	must(t, err)
+	why, err := json.Marshal(e.Records)
+	must(t, err)
+	t.Errorf("who has peer %s has switched %d times, after %d false alarms: %s", e.Peer, now.Switches-before.Switches, now.FalseAlarms, why)
+	return now
 }
 
 // counters returns those of n's only peer.
