@@ -66,7 +66,8 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	x.doubt = doubt && m.primary.IsValid()
 	// Who explores only because the peer does, and knows that its own packets arrive,
 	// need not send them twice; nor could it then tell any longer that they do.
-	x.carries = x.suspects() || cause == PeerPoll && !m.confirmedLately(now) || cause == DeletePair
+	x.carries = x.suspects() || cause == DeletePair ||
+		cause == PeerPoll && (!m.confirmedLately(now) || due(m.ownDoubtAt(), now))
 	if cause.policy() {
 		x.failed = failure{}
 	}
@@ -136,11 +137,20 @@ func (m *Machine) confirmedLately(now time.Time) bool {
 	return p != nil && p.ok && now.Sub(p.testedAt) <= m.SendTimer()
 }
 
+// ownDoubtAt returns when there is doubt of our own in an exploration that the peer's Poll
+// began, zero for never: its word counts for half the margin.
+func (m *Machine) ownDoubtAt() time.Time {
+	if m.checkAt.IsZero() {
+		return time.Time{}
+	}
+	return m.checkAt.Add(-m.timers.Margin / 2)
+}
+
 // overdue reports whether packets have become overdue since the peer's Poll began the
 // exploration, so that there is doubt of our own.
 func (m *Machine) overdue(now time.Time) bool {
 	x := &m.explore
-	return x.cause == PeerPoll && !x.carries && x.doubt && due(m.checkAt, now)
+	return x.cause == PeerPoll && !x.carries && x.doubt && due(m.ownDoubtAt(), now)
 }
 
 // carry has packets go with the tests from now on.

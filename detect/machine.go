@@ -165,7 +165,7 @@ func (m *Machine) Deadline() time.Time {
 	case TestingPrimary:
 		d = earliest(d, m.explore.next())
 		if x := &m.explore; x.cause == PeerPoll && !x.carries && x.doubt {
-			d = earliest(d, m.checkAt)
+			d = earliest(d, m.ownDoubtAt())
 		}
 	case NoPrimary:
 		d = earliest(d, m.explore.retryAt)

@@ -252,3 +252,33 @@ func TestPeersDoubtWithSomethingUnderWay(t *testing.T) {
 		})
 	}
 }
+
+// Who knows that its own packets arrive lately does not send them twice because the peer is
+// in doubt, but then half the margin is enough for a doubt of its own.
+func TestPeersDoubtHalvesTheMargin(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before time.Duration // that doubt of our own
+		want   []string
+	}{
+		{"before", time.Millisecond, nil},
+		{"after", -time.Millisecond, []string{"Duplicate on A2→B2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := operationalOn(t, "A1→B1", "A2→B2")
+			h.feedback(rttOfTests)
+			h.ignore().send()
+			h.wake()
+			doubt := h.now.Add(h.m.SendTimer() - Balanced.Margin/2)
+			h.after(doubt.Sub(h.now) - c.before)
+			h.hear("A2→B2", true)
+			h.expect(append([]string{"primary operational, peer poll: testing primary", "Send test A2→B2"}, c.want...)...)
+			if c.want == nil {
+				h.until("Duplicate on A2→B2")
+				if !h.now.Equal(doubt) {
+					t.Errorf("doubt of our own %v late", h.now.Sub(doubt))
+				}
+			}
+		})
+	}
+}

@@ -10,7 +10,7 @@ import (
 )
 
 // An Action is something the owner of a Context has to do. It is one of Send,
-// SetPath, Resend, Register, Unregister and Event.
+// SetPath, Resend, ResendRest, Register, Unregister and Event.
 type Action interface{ action() }
 
 // Send asks for a datagram to be sent over a pair. Datagram is the receiver's.
@@ -41,7 +41,12 @@ type Resend struct {
 	Since, Until time.Duration
 	// Limit bounds the bytes; packets that wait go in any case.
 	Limit int
+	// Test says that the pair is under test: what is over the limit is kept for ResendRest.
+	Test bool
 }
+
+// ResendRest asks for what a Resend over Pair, then under test, has left: it has answered.
+type ResendRest struct{ Pair locator.Pair }
 
 // spans reports whether it is about what was sent at that time.
 func (a *Resend) spans(at time.Duration) bool {
@@ -117,6 +122,7 @@ type Event struct {
 func (Send) action()       {}
 func (SetPath) action()    {}
 func (Resend) action()     {}
+func (ResendRest) action() {}
 func (Register) action()   {}
 func (Unregister) action() {}
 func (Event) action()      {}

@@ -213,6 +213,13 @@ func (h *host) perform(acts []Action) {
 					h.resend(Resend{Session: h.path.Session, Hop: h.path.Hop, Term: h.path.Term, Since: h.since()})
 				}
 			}
+		case ResendRest:
+			if n := len(h.resends); n > 0 && h.resends[n-1].Hop.Pair == a.Pair {
+				r := h.resends[n-1]
+				r.Limit = resendAll
+				h.resends = append(h.resends, r)
+				h.resend(r)
+			}
 		case Resend:
 			h.resends = append(h.resends, a)
 			h.resend(a)

@@ -37,7 +37,7 @@ func (c *Context) perform(acts []detect.Action) {
 				c.duplicate(a.Pair)
 			}
 			if a.Pair == c.second {
-				c.resend(a.Pair, resendAll)
+				c.do(ResendRest{a.Pair})
 			}
 		case detect.ResetTimer:
 			c.resetTimer(a.Before)
@@ -95,8 +95,8 @@ const maxResendAge = time.Second
 // pathGrace is how long the packet path may go on by the snapshot before.
 const pathGrace = time.Millisecond
 
-// Before a pair has answered, only the oldest packets are sent again over it: what
-// keeps upper layers going, and no burst on a path that may be slow.
+// Before a pair has answered, only the oldest packets are sent again over it while there
+// is another: what keeps upper layers going, and no burst on a path that may be slow.
 const (
 	resendFirst = 64 << 10
 	resendAll   = 1 << 30
@@ -117,7 +117,11 @@ func (c *Context) duplicate(p locator.Pair) {
 	case c.remotes.trusted(p.Remote):
 		c.second, c.doubled = p, true
 		c.secondSince = c.since(c.now)
-		c.resend(p, resendFirst)
+		if c.machine.Primary().IsValid() {
+			c.resend(p, resendFirst)
+		} else {
+			c.resend(p, resendAll) // what the host sends goes there, too
+		}
 	default:
 		c.untrusted = p
 	}
@@ -136,7 +140,7 @@ func (c *Context) resend(p locator.Pair, limit int) {
 	}
 	r := Resend{Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: c.lostSince(), Limit: limit}
 	if p == c.second {
-		r.Until = c.secondSince + pathGrace
+		r.Until, r.Test = c.secondSince+pathGrace, true
 	}
 	c.do(r)
 }

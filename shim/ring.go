@@ -8,7 +8,7 @@ import (
 
 const (
 	// ringFirst and ringLast bound the bytes that a Ring holds: it starts small
-	// and grows while it loses packets that may still be under way.
+	// and grows while it would lose packets that may still be under way.
 	ringFirst = 64 << 10
 	ringLast  = 2 << 20
 	// ringYoung is the age up to which a lost packet counts for that.
@@ -29,6 +29,8 @@ type Ring struct {
 	// waiting is how many packets were never sent, and pushed how many were ever pushed.
 	waiting int
 	pushed  uint64
+	// settled is until when what was sent is known to have arrived.
+	settled time.Duration
 }
 
 // A record is a packet, or a super-packet, in the ring.
@@ -39,6 +41,10 @@ type record struct {
 	transport, segment int
 	partial, waiting   bool
 }
+
+// Settle says that what was sent until then has arrived, as far as is known: the ring need
+// not grow for its sake. What stays small stays in the processor's caches.
+func (r *Ring) Settle(until time.Duration) { r.settled = until }
 
 // Push adds a copy of an inner packet that goes out now or, waiting, cannot. It
 // returns how many waiting packets had to make room.
@@ -53,7 +59,7 @@ func (r *Ring) Push(now time.Duration, p inner.Packet, waiting bool) (lost int) 
 	}
 	for !r.fits(len(pkt)) {
 		oldest := r.records[r.head]
-		if (oldest.waiting || now-oldest.at < ringYoung) && r.grow() {
+		if (oldest.waiting || oldest.at > r.settled && now-oldest.at < ringYoung) && r.grow() {
 			continue
 		}
 		if oldest.waiting {
@@ -109,7 +115,10 @@ func (r *Ring) grow() bool {
 	if len(r.data) >= ringLast {
 		return false
 	}
-	g := Ring{data: make([]byte, 2*len(r.data)), records: make([]record, 2*len(r.records)), waiting: r.waiting, pushed: r.pushed}
+	g := Ring{
+		data: make([]byte, 2*len(r.data)), records: make([]record, 2*len(r.records)),
+		waiting: r.waiting, pushed: r.pushed, settled: r.settled,
+	}
 	for i := range r.count {
 		rec := r.records[(r.head+i)%len(r.records)]
 		copy(g.data[g.next:], r.data[rec.offset:rec.offset+rec.size])

@@ -41,6 +41,7 @@ func TestRingModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var r Ring
 		var all []pushed // since what is surely gone
+		var settled time.Duration
 		now, number := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "start")), 0
 		sizes := rapid.OneOf(rapid.IntRange(40, 200), rapid.IntRange(1000, 1500), rapid.IntRange(40, 60000))
 		push := func(t *rapid.T, size int, waiting bool) {
@@ -74,7 +75,7 @@ func TestRingModel(t *testing.T) {
 				t.Fatalf("dropped a packet though %d bytes fit in %d", held, room)
 			}
 			for _, p := range lost {
-				if (p.waiting || now-p.at < ringYoung) && len(r.data) < ringLast {
+				if (p.waiting || p.at > settled && now-p.at < ringYoung) && len(r.data) < ringLast {
 					t.Fatalf("dropped a packet of age %v and has only %d bytes", now-p.at, len(r.data))
 				}
 			}
@@ -98,8 +99,12 @@ func TestRingModel(t *testing.T) {
 			"release": func(t *rapid.T) {
 				if rapid.IntRange(0, 9).Draw(t, "release") == 0 {
 					r.Release()
-					all = nil
+					all, settled = nil, 0
 				}
+			},
+			"settle": func(t *rapid.T) {
+				settled = now - time.Duration(rapid.IntRange(0, 300).Draw(t, "ms"))*time.Millisecond
+				r.Settle(settled)
 			},
 			"sent": func(t *rapid.T) {
 				n := rapid.IntRange(0, len(all)).Draw(t, "sent")
@@ -154,10 +159,15 @@ func TestRingModel(t *testing.T) {
 // TestRingGrowth: a burst of young packets makes it grow to its bound; slow
 // traffic never does.
 func TestRingGrowth(t *testing.T) {
-	var fast, slow Ring
+	var fast, slow, settled Ring
 	for i := range 4 * ringLast / 1400 {
 		fast.Push(time.Duration(i)*time.Microsecond, inner.Packet{Buf: blob(i, 1400)}, false)
 		slow.Push(time.Duration(i)*ringYoung, inner.Packet{Buf: blob(i, 1400)}, false)
+		settled.Settle(time.Duration(i-40) * time.Microsecond) // so many are under way
+		settled.Push(time.Duration(i)*time.Microsecond, inner.Packet{Buf: blob(i, 1400)}, false)
+	}
+	if len(settled.data) != ringFirst || settled.Len() < 40 {
+		t.Errorf("settled: %d packets in %d bytes, want those under way in %d", settled.Len(), len(settled.data), ringFirst)
 	}
 	if len(fast.data) != ringLast || fast.Len() < ringLast/1400-1 {
 		t.Errorf("fast: %d packets in %d bytes, want about %d in %d", fast.Len(), len(fast.data), ringLast/1400, ringLast)

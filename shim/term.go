@@ -53,6 +53,9 @@ func raise(t *atomic.Int64, v time.Duration) {
 	}
 }
 
+// Settled returns until when what was sent in this term has arrived, as far as is known.
+func (t *Term) Settled() time.Duration { return time.Duration(t.acknowledged.Load()) }
+
 // unconfirmed returns when the first packet was sent that may not have arrived,
 // of those that TCP confirms and of the others. Zero: all have.
 func (t *Term) unconfirmed(now time.Duration) (segments, others time.Duration) {

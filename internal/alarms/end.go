@@ -1,6 +1,7 @@
 package alarms
 
 import (
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -35,6 +36,8 @@ type end struct {
 	tags     map[wire.Tag]*shim.Session
 	seen     map[arrival]bool
 	came     shim.Arrivals
+	// resent is what was last sent again.
+	resent shim.Resend
 
 	tcp  tcp
 	busy busy
@@ -117,6 +120,8 @@ func (e *end) perform(acts []shim.Action) {
 			if a.Path != nil && e.ring.Waiting() > 0 {
 				e.resend(shim.Resend{Session: a.Path.Session, Hop: a.Path.Hop, Term: a.Path.Term, Since: e.world.now})
 			}
+		case shim.ResendRest:
+			e.resendRest(a.Pair)
 		case shim.Resend:
 			e.resend(a)
 		case shim.Register:
@@ -183,11 +188,20 @@ func (e *end) seal(f *flight, s *shim.Session, hop shim.Hop, until int) {
 // resend sends again what was lately sent. The real node spaces the packets; here
 // they are few.
 func (e *end) resend(a shim.Resend) {
+	e.resent = a
 	e.ring.Unconfirmed(a, e.world.now, func(p shim.Kept) {
 		f := e.world.queue.take()
 		e.seal(f, a.Session, a.Hop, shim.Headroom+copy(f.buf[shim.Headroom:], p.Buf))
 	})
 	e.ring.Sent(e.world.now, e.ring.Pushed())
+}
+
+// resendRest sends again what was over the limit before, and the rest with it.
+func (e *end) resendRest(over locator.Pair) {
+	if a := e.resent; a.Hop.Pair == over {
+		a.Limit = math.MaxInt
+		e.resend(a)
+	}
 }
 
 // touch wakes the loop if it sleeps.

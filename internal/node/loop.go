@@ -91,23 +91,24 @@ func (l *looper) expire() {
 			l.names(p, now)
 		}
 		l.rest(p, now)
+		if !p.lowerAt.IsZero() && !now.Before(p.lowerAt) {
+			l.routeMTU(p, p.path.Load(), now)
+			p.lowerAt = time.Time{}
+			l.schedule(p)
+		}
 	}
 }
 
 // wakeUp looks at a peer to which packets pass again, or cannot be sent.
 func (l *looper) wakeUp(p *peer) {
 	now := time.Now()
-	if p.sendFailed.Swap(false) {
-		if path := p.path.Load(); path != nil {
-			l.acts = p.context.HandleSendError(now, path.Pair, l.acts[:0])
-			l.perform(p)
-		}
+	if pair := p.sendFailed.Swap(nil); pair != nil {
+		l.acts = p.context.HandleSendError(now, *pair, l.acts[:0])
+		l.perform(p)
 	}
-	if p.tooLong.Swap(false) {
-		if path := p.path.Load(); path != nil {
-			l.acts = p.context.HandleTooLong(now, path.Pair, 0, l.acts[:0])
-			l.perform(p)
-		}
+	if pair := p.tooLong.Swap(nil); pair != nil {
+		l.acts = p.context.HandleTooLong(now, *pair, 0, l.acts[:0])
+		l.perform(p)
 	}
 	l.names(p, now)
 	l.acts = p.context.HandleWake(now, l.acts[:0])
@@ -289,6 +290,8 @@ func (l *looper) perform(p *peer) {
 			l.setPath(p, a.Path)
 		case shim.Resend:
 			l.resend(p, a)
+		case shim.ResendRest:
+			l.resendRest(p, a.Pair)
 		case shim.Register:
 			l.tags.set(&target{tag: a.Tag, peer: p, session: a.Session})
 		case shim.Unregister:
@@ -316,7 +319,7 @@ func (l *looper) setPath(p *peer, path *shim.Path) {
 	p.path.Store(path)
 	waiting := path != nil && p.ring.Waiting() > 0
 	p.ringMu.Unlock()
-	l.routeMTU(p, path)
+	l.routeMTU(p, path, time.Now())
 	switch now := l.since(time.Now()); {
 	case p.resender != nil:
 		l.resendDue(p, now)
@@ -329,7 +332,7 @@ func (l *looper) setPath(p *peer, path *shim.Path) {
 func (l *looper) schedule(p *peer) {
 	now, d := time.Now(), p.context.Deadline()
 	p.planRest(now)
-	for _, t := range []time.Time{p.resender.next(l.base), p.restAt, p.namesDue()} {
+	for _, t := range []time.Time{p.resender.next(l.base), p.restAt, p.lowerAt, p.namesDue()} {
 		if d.IsZero() || !t.IsZero() && t.Before(d) {
 			d = t
 		}

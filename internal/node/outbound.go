@@ -7,6 +7,7 @@ import (
 
 	"github.com/multi6/multi6/inner"
 	"github.com/multi6/multi6/internal/underlay"
+	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
 	"github.com/multi6/multi6/tun"
 )
@@ -106,6 +107,11 @@ func (o *sealer) seal(now time.Duration, q *peer, path *shim.Path, buf []byte, p
 	if path.Second.Pair.IsValid() && !q.resender.queues(now, path.Second.Pair, 0, &q.ring) {
 		o.copyOver(q, path.Session, path.Second, *p)
 	}
+	settled := path.Term.Settled()
+	if path.Second.Pair.IsValid() {
+		settled = 0 // what arrives may have gone over either
+	}
+	q.ring.Settle(settled)
 	q.ring.Push(now, *p, false)
 	o.sealOver(q, path.Session, path.Hop, buf, p)
 }
@@ -203,19 +209,16 @@ func (o *sealer) send() {
 // failed counts what was not sent, and tells the loop.
 func (o *sealer) failed() {
 	for i := range o.msgs {
-		err, p := o.msgs[i].Err, o.peers[i]
-		switch {
-		case err == nil:
+		m, p := &o.msgs[i], o.peers[i]
+		if m.Err == nil {
 			continue
-		case errors.Is(err, syscall.EMSGSIZE):
-			o.node.drop(shim.DropOversize)
-			if !p.tooLong.Swap(true) {
-				o.node.wake(p)
-			}
-			continue // says nothing of shorter ones
 		}
-		o.node.drop(shim.DropSend)
-		if !p.sendFailed.Swap(true) {
+		drop, news := shim.DropSend, &p.sendFailed
+		if errors.Is(m.Err, syscall.EMSGSIZE) {
+			drop, news = shim.DropOversize, &p.tooLong // says nothing of shorter ones
+		}
+		o.node.drop(drop)
+		if news.Swap(&locator.Pair{Local: m.Local, Remote: m.Remote}) == nil {
 			o.node.wake(p)
 		}
 	}

@@ -70,6 +70,7 @@ func (t *notifier) flush(n *Node) {
 	for _, x := range t.pending {
 		if path := x.peer.path.Load(); path != nil && path.Hop == x.hop {
 			t.out = append(t.out, inner.Packet{Buf: x.icmp})
+			x.peer.told.Store(true)
 		}
 	}
 	n.inbound.Lock()

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
 )
 
@@ -20,13 +21,16 @@ type peer struct {
 	path atomic.Pointer[shim.Path]
 	// waking says that the peer is in Node.wakes.
 	waking atomic.Bool
-	// sendFailed says that the loop is yet to be told of a send error.
-	sendFailed atomic.Bool
-	// tooLong says that it is yet to be told that a datagram was too long for the
-	// interface.
-	tooLong atomic.Bool
+	// sendFailed is the pair of the last send error that the loop is yet to be told of.
+	sendFailed atomic.Pointer[locator.Pair]
+	// tooLong is the pair of the last datagram that was too long for its interface, which
+	// it is yet to be told of.
+	tooLong atomic.Pointer[locator.Pair]
 	// routed says that the routes to it have the path MTU.
 	routed atomic.Bool
+	// told says that the host was told of packets that are too long since its routes were
+	// last set.
+	told atomic.Bool
 
 	// ringMu guards ring, which holds what was sent lately or
 	// waits for a path, what only the one
@@ -49,8 +53,10 @@ type peer struct {
 	// to.
 	namesAt  time.Time
 	resolved map[string][]netip.Addr
-	// routedRoom is the room on the pair that the routes' MTUs are for.
+	// routedRoom is the room on the pair that the routes' MTUs are for, lowerAt when they
+	// are to follow one that has less.
 	routedRoom int
+	lowerAt    time.Time
 	// restAt is when the peer gives back memory, if it stays quiet.
 	restAt time.Time
 }

@@ -39,6 +39,9 @@ type resender struct {
 	// before may go again.
 	pending []resent
 	left    int
+	// test says that the pair is under test: what is over the limit waits until it has
+	// answered, else it is left.
+	test bool
 	// first is the number of the first packet in the ring that was pushed since it began,
 	// taken of the first that is not yet pending. What has the number until or a later one
 	// did not queue.
@@ -69,18 +72,25 @@ func (x *resent) urgent() bool { return x.At == 0 }
 func (l *looper) resend(p *peer, a shim.Resend) {
 	now := l.since(time.Now())
 	p.ringMu.Lock()
-	if r := p.resender; r != nil && r.hop.Pair == a.Hop.Pair && r.stalled() {
-		r.left = a.Limit
-	} else {
-		p.resender = newResender(&p.ring, a, now)
-	}
+	p.resender = newResender(&p.ring, a, now)
 	p.ringMu.Unlock()
 	l.resendDue(p, now)
 }
 
+// resendRest goes on without a limit over a pair that has answered.
+func (l *looper) resendRest(p *peer, over locator.Pair) {
+	p.ringMu.Lock()
+	r := p.resender
+	if r != nil && r.hop.Pair == over {
+		r.left = math.MaxInt
+	}
+	p.ringMu.Unlock()
+	l.resendDue(p, l.since(time.Now()))
+}
+
 func newResender(ring *shim.Ring, a shim.Resend, now time.Duration) *resender {
 	r := &resender{
-		session: a.Session, hop: a.Hop, term: a.Term, began: now, clear: now, left: a.Limit,
+		session: a.Session, hop: a.Hop, term: a.Term, test: a.Test, began: now, clear: now, left: a.Limit,
 		first: ring.Pushed(), taken: ring.Pushed(), until: math.MaxUint64,
 	}
 	a.Limit = math.MaxInt
@@ -154,16 +164,14 @@ func (r *resender) stalled() bool { return len(r.pending) > 0 && r.limited(&r.pe
 
 func (r *resender) limited(x *resent) bool { return !x.Waiting && !x.urgent() && r.left < x.size() }
 
-// due takes those packets from the pending ones that may go now. What is over the limit
-// waits for the answer only on a pair under test; on the primary it is left.
-func (r *resender) due(now time.Duration, path *shim.Path) (due []resent) {
-	primary := r.over(path)
+// due takes those packets from the pending ones that may go now.
+func (r *resender) due(now time.Duration) (due []resent) {
 	r.seen, r.clear = now, max(r.clear, now-resendCredit)
 	rest := r.pending[:0]
 	for _, x := range r.pending {
 		switch {
 		case x.urgent():
-		case primary && r.limited(&x):
+		case !r.test && r.limited(&x):
 			continue
 		case r.clear > now || r.limited(&x):
 			rest = append(rest, x)
@@ -208,7 +216,7 @@ func (l *looper) resendDue(p *peer, now time.Duration) {
 	p.ringMu.Lock()
 	path := p.path.Load()
 	r.take(&p.ring, path)
-	due := r.due(now, path)
+	due := r.due(now)
 	l.sendAgain(p, r, due, now)
 	p.ring.Sent(now, r.unsent())
 	if len(r.pending) == 0 && (r.known(path) || now > r.began) {

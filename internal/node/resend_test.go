@@ -61,7 +61,7 @@ func (q *queueing) note(b []byte) { q.sent = append(q.sent, binary.BigEndian.Uin
 // tick is what the loop does, and returns how many bytes went.
 func (q *queueing) tick() (n int) {
 	q.r.take(&q.ring, q.path)
-	for _, x := range q.r.due(q.now, q.path) {
+	for _, x := range q.r.due(q.now) {
 		q.note(x.packet())
 		n += x.size()
 	}
@@ -69,8 +69,8 @@ func (q *queueing) tick() (n int) {
 	return n
 }
 
-func (q *queueing) begin(limit int) {
-	q.r = newResender(&q.ring, shim.Resend{Hop: shim.Hop{Pair: secondPair}, Limit: limit}, q.now)
+func (q *queueing) begin(limit int, test bool) {
+	q.r = newResender(&q.ring, shim.Resend{Hop: shim.Hop{Pair: secondPair}, Limit: limit, Test: test}, q.now)
 }
 
 // inOrder fails the test unless all that was pushed has gone, each once.
@@ -100,7 +100,7 @@ func TestResendInOrder(t *testing.T) {
 	for range lost {
 		step()
 	}
-	q.begin(math.MaxInt)
+	q.begin(math.MaxInt, true)
 	q.path = &shim.Path{Hop: shim.Hop{Pair: firstPair}, Second: shim.Hop{Pair: secondPair}}
 	total := q.tick()
 	for i := 0; len(q.r.pending) > 0; i++ {
@@ -127,7 +127,7 @@ func TestResendStallsAtLimit(t *testing.T) {
 	for range 20 {
 		q.push()
 	}
-	q.begin(5*resentSize + 1)
+	q.begin(5*resentSize+1, true)
 	for range 10 {
 		q.tick()
 		q.now += time.Millisecond
@@ -151,7 +151,7 @@ func TestResendLimitOnPrimary(t *testing.T) {
 		q.push()
 	}
 	q.path = &shim.Path{Hop: shim.Hop{Pair: secondPair}}
-	q.begin(5*resentSize + 1)
+	q.begin(5*resentSize+1, false)
 	q.push()
 	for range 20 {
 		q.now += time.Millisecond
@@ -178,7 +178,7 @@ func TestQueueEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := newQueueing(t)
 			q.push()
-			q.begin(math.MaxInt)
+			q.begin(math.MaxInt, true)
 			q.path = &shim.Path{Hop: shim.Hop{Pair: secondPair}}
 			q.push()
 			end(q)

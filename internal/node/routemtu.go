@@ -3,14 +3,33 @@ package node
 import (
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/multi6/multi6/shim"
 )
 
+// lowerAfter is for how long a path MTU has to be less before the routes follow it. TCP takes
+// for lost all that is under way and longer than a route's new MTU, even what has been cut
+// shorter on its way; and a pair that was never searched has more to offer soon, most of
+// the time.
+const lowerAfter = time.Second
+
 // routeMTU has the routes to p follow the path MTU of its primary pair, so that the host
 // makes its packets as long as they may be. Without a path they stay as they are.
-func (l *looper) routeMTU(p *peer, path *shim.Path) {
-	if l.edges.RouteMTU == nil || path == nil || path.Room == 0 || path.Room == p.routedRoom {
+func (l *looper) routeMTU(p *peer, path *shim.Path, now time.Time) {
+	if l.edges.RouteMTU == nil || path == nil || path.Room == 0 {
+		return
+	}
+	switch {
+	case path.Room < p.routedRoom && p.lowerAt.IsZero():
+		p.lowerAt = now.Add(lowerAfter)
+		return
+	case path.Room < p.routedRoom && now.Before(p.lowerAt):
+		return
+	}
+	p.lowerAt = time.Time{}
+	// What the host was told of a shorter one meanwhile it forgets when its route is set.
+	if told := p.told.Swap(false); path.Room == p.routedRoom && !told {
 		return
 	}
 	p.routedRoom = path.Room
