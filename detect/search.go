@@ -49,6 +49,8 @@ type search struct {
 	hint int
 	// wait is the time to the next probe in ERROR.
 	wait time.Duration
+	// raiseAt is when the raise timer fires, however often size is tested until then.
+	raiseAt time.Time
 }
 
 // An MTUState is a state of the search for a path MTU (RFC 8899 §5.2).
@@ -127,7 +129,10 @@ func (s *search) settle(now time.Time) {
 	s.state, s.probe, s.edge = MTUComplete, 0, false
 	s.at = time.Time{}
 	if s.size < s.max {
-		s.at = now.Add(raiseAfter)
+		if !s.raiseAt.After(now) {
+			s.raiseAt = now.Add(raiseAfter)
+		}
+		s.at = s.raiseAt
 	}
 }
 

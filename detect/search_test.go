@@ -155,6 +155,28 @@ func TestSearchLateAnswer(t *testing.T) {
 	}
 }
 
+// TestSuspicionsDoNotPutOffTheRaise: where loss has size tested again and again, the search
+// for more goes on all the same.
+func TestSuspicionsDoNotPutOffTheRaise(t *testing.T) {
+	p := newMTUPath(9000, 1500)
+	p.settled(t)
+	raise := p.at
+	for range 3 {
+		p.now = p.now.Add(raiseAfter / 4)
+		p.suspect(p.now)
+		p.settled(t)
+		if !p.at.Equal(raise) {
+			t.Fatalf("put off by %v", p.at.Sub(raise))
+		}
+	}
+	p.mtu = 9000
+	p.probe()
+	p.settled(t)
+	if p.size != 9000 {
+		t.Errorf("found %d in the end", p.size)
+	}
+}
+
 // TestSearchBelowBase: an IPv4 path may carry less than BASE, and come to do so.
 func TestSearchBelowBase(t *testing.T) {
 	for _, mtu := range []int{1500, baseMTU4} {

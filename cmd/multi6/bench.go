@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,12 +15,12 @@ import (
 
 // benchFlags are the flags of multi6 bench failover as they were written.
 type benchFlags struct {
-	faults, modes, profiles []string
-	rtts                    []time.Duration
-	runs                    int
-	outage, trouble         time.Duration
-	compare                 bool
-	compareRuns             int
+	faults, modes, profiles, rivals []string
+	rtts                            []time.Duration
+	runs                            int
+	outage, trouble                 time.Duration
+	compare                         bool
+	compareRuns                     int
 	measurement
 }
 
@@ -72,7 +73,8 @@ are only shown.`,
 	flags.DurationVar(&f.outage, "outage", 30*time.Second, "how long all paths are dead in F6")
 	flags.DurationVar(&f.trouble, "trouble", 20*time.Second, "how long F7 and F8 last")
 	flags.BoolVar(&f.compare, "compare", false, "also measure BGP with BFD (if bird is installed), Multipath TCP and plain TCP")
-	flags.IntVar(&f.compareRuns, "compare-runs", 5, "runs of each case with --compare, if fewer")
+	flags.StringSliceVar(&f.rivals, "rival", nil, "also measure these `SYSTEMS`: "+strings.Join(bench.Rivals(), ", "))
+	flags.IntVar(&f.compareRuns, "compare-runs", 5, "runs of each case with --compare or --rival, if fewer")
 	f.addFlags(cmd)
 	return cmd
 }
@@ -81,13 +83,18 @@ are only shown.`,
 func (f benchFlags) options() (o bench.Options, err error) {
 	o = bench.Options{
 		RTTs: f.rtts, Profiles: f.profiles, Runs: f.runs, Outage: f.outage, Trouble: f.trouble,
-		Compare: f.compare, CompareRuns: f.compareRuns, LogDir: f.dir,
+		CompareRuns: f.compareRuns, LogDir: f.dir,
 	}
 	if o.Faults, err = parseAll(f.faults, bench.ParseFault, bench.Faults()); err != nil {
 		return o, err
 	}
 	if o.Modes, err = parseAll(f.modes, bench.ParseMode, bench.Modes()); err != nil {
 		return o, err
+	}
+	if f.compare || len(f.rivals) > 0 {
+		if o.Rivals, err = parseAll(f.rivals, bench.ParseRival, bench.Rivals()); err != nil {
+			return o, err
+		}
 	}
 	if err := cmp.Or(checkRTTs(f.rtts...), checkProfiles(f.profiles...)); err != nil {
 		return o, err

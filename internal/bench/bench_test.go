@@ -37,6 +37,11 @@ func TestNames(t *testing.T) {
 			t.Errorf("%v became %v (%v)", m, got, err)
 		}
 	}
+	for _, r := range Rivals() {
+		if got, err := ParseRival(r); err != nil || got != r {
+			t.Errorf("%v became %v (%v)", r, got, err)
+		}
+	}
 	if f, err := ParseFault("f3"); err != nil || f != F3 {
 		t.Errorf("f3 became %v (%v)", f, err)
 	}
@@ -46,6 +51,9 @@ func TestNames(t *testing.T) {
 		}
 		if m, err := ParseMode(bad); err == nil {
 			t.Errorf("mode %q became %v", bad, m)
+		}
+		if r, err := ParseRival(bad); err == nil {
+			t.Errorf("rival %q became %v", bad, r)
 		}
 	}
 }

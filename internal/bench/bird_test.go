@@ -117,11 +117,11 @@ func TestEstimate(t *testing.T) {
 	if least := 20 * (watchFor + 30*time.Second + 20*time.Second); alone < least || alone > least+3*time.Minute {
 		t.Errorf("%v, want a little more than %v", alone, least)
 	}
-	o.Compare = true
+	o.Rivals = Rivals()
 	if both := o.Estimate(); both < alone+4*4*50*time.Second/2 {
 		t.Errorf("%v with others, %v without", both, alone)
 	}
-	o.Runs, o.Compare = 20, false
+	o.Runs, o.Rivals = 20, nil
 	if twice := o.Estimate(); twice < alone*19/10 {
 		t.Errorf("%v for twice the runs of %v", twice, alone)
 	}

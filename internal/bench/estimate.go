@@ -18,10 +18,7 @@ func (o Options) Estimate() (total time.Duration) {
 			total += groupCost + time.Duration(len(o.Modes)+1)*countFor
 			total += time.Duration(len(o.Modes)*o.Runs) * o.faultCost(run, 0)
 		}
-		if !o.Compare {
-			continue
-		}
-		for _, name := range rivals {
+		for _, name := range o.Rivals {
 			runs, modes, stuck := min(o.Runs, o.CompareRuns), len(tcpModes(o.Modes)), stuckCost
 			switch name {
 			case systemBFD:

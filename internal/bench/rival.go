@@ -3,14 +3,25 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/rig"
 )
 
-// rivals are the systems that Compare adds, in order.
-var rivals = []string{systemBFD, systemMPTCPTuned, systemMPTCP, systemTCP}
+// Rivals returns the names of the other systems that can be measured.
+func Rivals() []string { return []string{systemBFD, systemMPTCPTuned, systemMPTCP, systemTCP} }
+
+// ParseRival returns the name of one of Rivals.
+func ParseRival(name string) (string, error) {
+	if !slices.Contains(Rivals(), name) {
+		return "", fmt.Errorf("unknown rival %q; one of %s", name, strings.Join(Rivals(), ", "))
+	}
+	return name, nil
+}
 
 // hopeless is after how many runs without an end of the stall the rest of a
 // rival's cell is left out: each takes the whole limit.
@@ -24,7 +35,7 @@ func (e *unavailableError) Error() string { return e.err.Error() }
 // compare measures the rivals at one round-trip time.
 func (o Options) compare(ctx context.Context, r *Result, rtt time.Duration) error {
 	o.Runs = min(o.Runs, o.CompareRuns)
-	for _, name := range rivals {
+	for _, name := range o.Rivals {
 		err := o.inLab(r, rtt, Group{System: name}, func(b *bench) error {
 			if name == systemBFD {
 				return b.withBird(ctx)

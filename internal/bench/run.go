@@ -58,9 +58,9 @@ type Options struct {
 	Runs       int
 	// Outage is how long all paths are dead in F6, Trouble how long F7 and F8 last.
 	Outage, Trouble time.Duration
-	// Compare adds BGP with BFD and what the kernel offers, with at most
+	// Rivals are the other systems to measure, as Rivals names them, with at most
 	// CompareRuns runs of each case.
-	Compare     bool
+	Rivals      []string
 	CompareRuns int
 	// Progress, if not nil, is told of each step, one after another.
 	Progress func(string)
@@ -96,10 +96,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 				return r, err
 			}
 		}
-		if o.Compare {
-			if err := o.compare(ctx, r, rtt); err != nil {
-				return r, err
-			}
+		if err := o.compare(ctx, r, rtt); err != nil {
+			return r, err
 		}
 	}
 	return r, nil

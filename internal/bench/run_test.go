@@ -98,7 +98,7 @@ func TestRun(t *testing.T) {
 func TestRivals(t *testing.T) {
 	needRoot(t)
 	o := options(t)
-	o.Profiles, o.Compare, o.CompareRuns = nil, true, 1
+	o.Profiles, o.Rivals, o.CompareRuns = nil, Rivals(), 1
 	r, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestRivals(t *testing.T) {
 			t.Errorf("TCP survived: %+v", g.Cells[0])
 		}
 	}
-	if got := len(systems) + len(r.Skipped); got != len(rivals) {
+	if got := len(systems) + len(r.Skipped); got != len(Rivals()) {
 		t.Errorf("measured %v, skipped %v", systems, r.Skipped)
 	}
 	t.Log(systems, r.Skipped)
