@@ -39,8 +39,13 @@ type exploration struct {
 	againAt, condemnAt time.Time
 	// carries says that packets go with the tests.
 	carries bool
-	// verified is a pair that answered while the primary was in doubt.
-	verified locator.Pair
+	// verified is a pair that answered while the primary was in doubt, a Poll sent at
+	// verifiedAt and maybe others before. polledAt are when the primary was polled last,
+	// and before that. repeats counts how often the verdict was put off.
+	verified   locator.Pair
+	verifiedAt time.Time
+	polledAt   [2]time.Time
+	repeats    int
 	// retryAt is when the next round begins.
 	retryAt time.Time
 }
@@ -85,7 +90,13 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	return m.sendTest(now, p, acts)
 }
 
-// pollPrimary polls the primary, which is in doubt.
+// mostRepeats is how often the verdict is put off where neither the primary nor the verified
+// pair has answered of late.
+const mostRepeats = 6
+
+// pollPrimary polls the primary, which is in doubt, and beside it the pair that would take
+// its place: what keeps both from answering, such as a peer that has no time, is no
+// fault of the primary.
 func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	x.tries++
@@ -95,7 +106,11 @@ func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
 	} else {
 		x.condemnAt = now.Add(m.pollTimer(m.primary))
 	}
+	x.polledAt = [2]time.Time{now, x.polledAt[0]}
 	poll := m.poll(now, m.primary, true, true)
+	if x.verified.IsValid() {
+		acts = append(acts, m.poll(now, x.verified, true, true))
+	}
 	if x.tries == 1 && !x.testing.IsValid() {
 		x.testing, x.sentAt, x.id = m.primary, now, poll.ID
 		x.deadline = now.Add(m.firstLead())
@@ -113,9 +128,16 @@ func (m *Machine) firstLead() time.Duration {
 	return m.timers.lead(m.primaryRTT())
 }
 
-// condemn: the primary has not answered any of its Polls. It failed.
-func (m *Machine) condemn(now time.Time, acts []Action) []Action {
+// condemn: the primary has not answered any of its Polls. It failed, unless the pair that
+// is to take its place has not answered what was sent beside the last of them, either.
+// certain says that it failed in any case.
+func (m *Machine) condemn(now time.Time, certain bool, acts []Action) []Action {
 	x := &m.explore
+	if !certain && x.verified.IsValid() && x.verifiedAt.Before(x.polledAt[1]) && x.repeats < mostRepeats {
+		x.repeats++
+		x.condemnAt = time.Time{}
+		return m.pollPrimary(now, acts)
+	}
 	x.doubt, x.againAt, x.condemnAt = false, time.Time{}, time.Time{}
 	if p := m.of(m.primary); p != nil {
 		p.tested(now, false)
@@ -179,7 +201,7 @@ func (m *Machine) advance(now time.Time, acts []Action) []Action {
 		return m.pollPrimary(now, acts)
 	}
 	if due(x.condemnAt, now) {
-		acts = m.condemn(now, acts)
+		acts = m.condemn(now, false, acts)
 	}
 	if m.state != TestingPrimary || !due(x.deadline, now) {
 		return acts

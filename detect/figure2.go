@@ -170,6 +170,9 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 		if !x.verified.IsValid() {
 			x.verified = p
 		}
+		if p == x.verified && sent.After(x.verifiedAt) {
+			x.verifiedAt = sent
+		}
 		x.testing, x.deadline = locator.Pair{}, time.Time{}
 		return acts
 	}
@@ -249,7 +252,7 @@ func (m *Machine) HandleSendError(now time.Time, p locator.Pair, acts []Action) 
 	x := &m.explore
 	switch {
 	case m.state == TestingPrimary && x.doubt && p == m.primary:
-		return m.condemn(now, acts)
+		return m.condemn(now, true, acts)
 	case m.state == TestingPrimary && p == x.testing:
 		return m.testFail(now, acts)
 	}

@@ -282,3 +282,49 @@ func TestPeersDoubtHalvesTheMargin(t *testing.T) {
 		})
 	}
 }
+
+// Where neither the primary nor the pair that is to take its place has answered of late, it
+// may be the peer that has no time: the primary is not left for that.
+func TestSlowPeerIsNoFaultOfThePrimary(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	h.hint("A1→B1")
+	h.until("Send test A2→B2").ignore()
+	h.answered(h.test("A2→B2"))
+	for h.m.explore.repeats < 2 {
+		h.ignore().fire()
+		if h.m.State() != TestingPrimary {
+			t.Fatalf("left %v before the verdict was put off", h.m.State())
+		}
+	}
+	h.ignore().answered(h.test("A1→B1"))
+	h.expect("Duplicate on none", "testing primary, test ok: primary operational", "Reset timer")
+	h.wantState(PrimaryOperational, "A1→B1", "none")
+}
+
+// Where the other pair goes on answering, the primary is left as soon as it has failed, and
+// where it does not, in the end all the same.
+func TestVerdictIsPutOffForSilenceOnly(t *testing.T) {
+	left := func(answers bool) (time.Duration, int) {
+		h := operationalOn(t, "A1→B1", "A2→B2")
+		began, repeats := h.now, 0
+		h.hint("A1→B1")
+		h.until("Send test A2→B2").ignore()
+		h.answered(h.test("A2→B2"))
+		for last := h.test("A2→B2").ID; h.m.Primary() == pairOf("A1→B1"); {
+			h.ignore().fire()
+			repeats = max(repeats, h.m.explore.repeats)
+			if p := h.test("A2→B2"); answers && p.ID != last {
+				last = p.ID
+				h.ignore().answered(p)
+			}
+		}
+		h.ignore().wantState(PrimaryOperational, "A2→B2", "none")
+		return h.now.Sub(began), repeats
+	}
+	if after, repeats := left(true); repeats != 0 || after > 10*rttOfTests {
+		t.Errorf("left after %v, the verdict put off %d times", after, repeats)
+	}
+	if after, repeats := left(false); repeats != mostRepeats || after > time.Second {
+		t.Errorf("left a pair after %v, the verdict put off %d times", after, repeats)
+	}
+}
