@@ -22,6 +22,10 @@ type Packet struct {
 	Partial bool
 }
 
+// MaxUDPSegments is for how many datagrams a super-packet of UDP may stand if any kernel
+// is to take it: UDP_MAX_SEGMENTS of Linux, 64 before 6.9 and 128 since.
+const MaxUDPSegments = 64
+
 // What Check finds.
 var (
 	errIP        = errors.New("inner: neither an IPv4 nor an IPv6 packet")

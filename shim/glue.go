@@ -82,7 +82,7 @@ func (g *Gluer) Join(s *Session, payload []byte, ecn uint8) bool {
 	data := len(payload) - g.header
 	g.count++
 	g.next += uint32(data)
-	g.shut = data < g.segment
+	g.shut = data < g.segment || g.protocol == inner.UDP && g.count == inner.MaxUDPSegments
 	var last byte
 	if g.protocol == inner.TCP {
 		const fin, psh = 1 << 0, 1 << 3

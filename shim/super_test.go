@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -149,6 +150,21 @@ func TestSuperRoundTrip(t *testing.T) {
 				len(p.Buf), p.Segment, p.Transport, blank(got[0])[:100], blank(p)[:100])
 		}
 	})
+}
+
+// TestGluerUDPSegments: of small datagrams no more become one than any kernel takes.
+func TestGluerUDPSegments(t *testing.T) {
+	a, b := sessionsOf(t, wire.AES256GCM)
+	self, peer := netip.AddrFrom16(a.self), netip.AddrFrom16(a.peer)
+	const most = inner.MaxUDPSegments
+	datagrams := datagramsOf(t, a, superPacket(self, peer, inner.UDP, tcp{}, 50*(2*most+1), 50))
+	var counts []int
+	for _, p := range glued(t, b, datagrams, 0) {
+		counts = append(counts, p.Segments())
+	}
+	if want := []int{most, most, 1}; !slices.Equal(counts, want) {
+		t.Errorf("%d datagrams became packets of %d, want %d", len(datagrams), counts, want)
+	}
 }
 
 // TestSuperDisorder: whatever is lost, forged, repeated, marked or reordered on the way,

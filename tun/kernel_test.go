@@ -396,6 +396,21 @@ func TestKernelDown(t *testing.T) {
 	})
 }
 
+// TestKernelWriteManySegments: of UDP the kernel takes so many segments at once and no more.
+func TestKernelWriteManySegments(t *testing.T) {
+	inSpace(t, func(t *testing.T) {
+		k := open(t, config("shim0"))
+		for _, version := range []int{4, 6} {
+			for _, segments := range []int{inner.MaxUDPSegments, inner.MaxUDPSegments + 1, 500} {
+				p := partially(t, udpPacket(t, version, noise(100*segments)), 100)
+				if n, err := k.Write([]inner.Packet{p}); n != 1 || err != nil {
+					t.Errorf("IPv%d, %d segments: %d taken, %v", version, segments, n, err)
+				}
+			}
+		}
+	})
+}
+
 // TestKernelWriteBad: a packet that is none is refused, the others are taken.
 func TestKernelWriteBad(t *testing.T) {
 	inSpace(t, func(t *testing.T) {

@@ -40,7 +40,7 @@ func negotiate(fd int, wishes []offloads) offloads {
 func (o offloads) cut(p *inner.Packet) bool {
 	_, proto, _ := inner.TransportOf(p.Buf)
 	if proto == inner.UDP {
-		return o&cutUDP == cutUDP
+		return o&cutUDP == cutUDP && p.Segments() <= inner.MaxUDPSegments
 	}
 	return o&cutTCP == cutTCP
 }
@@ -68,7 +68,7 @@ func (k *Kernel) Offloads() (used, missing []string) { return k.writer.granted.n
 // What bounds a super-packet, so that once sealed it can leave in a single send with
 // UDP_SEGMENT: the kernel's limit of segments, and of bytes, over IPv6.
 const (
-	maxSegments = 64
+	maxSegments = inner.MaxUDPSegments
 	maxSend     = 65535 - 40 - 8
 	// sealedExtra is how much longer a datagram's payload is than the inner packet, at
 	// most: an IPv4 packet travels whole, with our header and authentication tag.

@@ -215,7 +215,7 @@ func (o *opener) emit(now time.Duration) {
 	c.inBytes.Add(uint64(len(x.Buf) + (count-1)*x.HeaderLen()))
 	o.out[0] = x
 	if _, err := o.node.edges.Device.Write(o.out[:]); err != nil && !closed(err) {
-		o.node.drops[shim.DropDevice].Add(1)
+		o.node.drops[shim.DropDevice].Add(uint64(count))
 	}
 }
 
