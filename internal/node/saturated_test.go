@@ -19,7 +19,10 @@ import (
 	"github.com/multi6/multi6/internal/node"
 )
 
-var saturated = flag.Duration("saturated", 8*time.Second, "how long TestSaturated keeps all processors busy")
+var (
+	saturated = flag.Duration("saturated", 8*time.Second, "how long TestSaturated keeps all processors busy")
+	burners   = flag.Int("burners", runtime.NumCPU(), "how many processes TestSaturated starts for that; 0 if they are busy anyway")
+)
 
 // TestSaturated has connections on bad paths while all processors are busy with
 // something else: no reason to leave the primary pair.
@@ -86,7 +89,7 @@ func counters(n *node.Node) node.Counters {
 // whatever becomes of the test.
 func burn(t *testing.T, limit time.Duration) {
 	t.Helper()
-	for range runtime.NumCPU() {
+	for range *burners {
 		cmd := exec.Command("timeout", strconv.Itoa(int(limit.Seconds())), "sh", "-c", "while :; do :; done")
 		must(t, cmd.Start())
 		t.Cleanup(func() {
