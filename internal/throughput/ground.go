@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/rig"
@@ -142,12 +145,43 @@ func (g *ground) withMulti6(ctx context.Context, s System, f func(context.Contex
 		if err := w.reach(ctx); err != nil {
 			return err
 		}
-		return f(ctx, w)
+		if err := f(ctx, w); err != nil {
+			return err
+		}
+		return g.lookForDrops(ctx, s, duo.Daemons[:])
 	})
 	if err != nil && ctx.Err() == nil && g.LogDir != "" {
 		err = errors.Join(err, duo.KeepLogs(g.LogDir, fmt.Sprintf("throughput-%v-%v-", s, g.offloads)))
 	}
 	return err
+}
+
+// lookForDrops warns of packets that daemons dropped: when a flood is too much, the
+// kernel's queues are where it is cut.
+func (g *ground) lookForDrops(ctx context.Context, s System, daemons []*rig.Daemon) error {
+	for i, d := range daemons {
+		st, err := d.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if text := dropped(st.Drops); text != "" {
+			warning := fmt.Sprintf("%s, offloads %v: the daemon at %s dropped packets by itself: %s", s.Title(), g.offloads, rig.Names[i], text)
+			g.result.Warnings = append(g.result.Warnings, warning)
+			g.progress("warning: %s", warning)
+		}
+	}
+	return nil
+}
+
+// dropped lists how many packets were dropped for which reasons, "" for none.
+func dropped(drops map[string]uint64) string {
+	var list []string
+	for _, reason := range slices.Sorted(maps.Keys(drops)) {
+		if n := drops[reason]; n > 0 {
+			list = append(list, fmt.Sprintf("%s %d", reason, n))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // reach connects once, which makes the daemons open a session.

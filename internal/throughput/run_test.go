@@ -97,6 +97,11 @@ func TestRun(t *testing.T) {
 	if row := r.row(On, Direct, TCP1CPU); row == nil || row.Median <= 0 {
 		t.Errorf("CPU time of direct: %+v", row)
 	}
+	for _, w := range r.Warnings {
+		if strings.Contains(w, "dropped packets by itself") {
+			t.Error(w)
+		}
+	}
 	noneLeft(t)
 }
 

@@ -213,6 +213,15 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestDropped(t *testing.T) {
+	if got := dropped(map[string]uint64{"device": 0, "send": 0}); got != "" {
+		t.Errorf("nothing: %q", got)
+	}
+	if got, want := dropped(map[string]uint64{"send": 2, "device": 3, "version": 0}), "device 3, send 2"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestUsage(t *testing.T) {
 	a := usage{1, machine{2, 3, 4, 5}}
 	b := usage{11, machine{22, 33, 44, 55}}
