@@ -23,33 +23,32 @@ var left = new(target)
 
 // find returns what tag selects, nil for nothing.
 func (t *tags) find(tag wire.Tag) *target {
-	if slot := t.slot(tag); slot != nil {
-		return slot.Load()
-	}
-	return nil
+	_, x := t.slot(tag)
+	return x
 }
 
-// slot returns the slot of a tag that is there, else nil.
-func (t *tags) slot(tag wire.Tag) *atomic.Pointer[target] {
+// slot returns the slot of a tag that is there and what it held, else nil. The loop may
+// empty it the next moment.
+func (t *tags) slot(tag wire.Tag) (*atomic.Pointer[target], *target) {
 	p := t.table.Load()
 	if p == nil {
-		return nil
+		return nil, nil
 	}
 	table := *p
 	for i := int(tag); ; i++ {
 		slot := &table[i&(len(table)-1)]
 		switch x := slot.Load(); {
 		case x == nil:
-			return nil
+			return nil, nil
 		case x != left && x.tag == tag:
-			return slot
+			return slot, x
 		}
 	}
 }
 
 // set has x.tag select x.
 func (t *tags) set(x *target) {
-	if slot := t.slot(x.tag); slot != nil {
+	if slot, _ := t.slot(x.tag); slot != nil {
 		slot.Store(x)
 		return
 	}
@@ -72,7 +71,7 @@ func (t *tags) put(table []atomic.Pointer[target], x *target) {
 
 // remove has tag select nothing.
 func (t *tags) remove(tag wire.Tag) {
-	if slot := t.slot(tag); slot != nil {
+	if slot, _ := t.slot(tag); slot != nil {
 		slot.Store(left)
 		t.live--
 	}
