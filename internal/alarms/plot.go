@@ -156,25 +156,34 @@ func (s points) Plot(c draw.Canvas, p *plot.Plot) {
 		}
 		c.StrokeLine2(line, from.X, from.Y, to.X, to.Y)
 	}
+	var named []vg.Point
 	for _, cell := range s.cells {
 		hollow, where := s.series.rate(cell).Bound, at(cell)
 		size := vg.Length(2.5)
 		if cell.Profile != marginProfile {
 			size = 4.5
-			s.series.label(c, where, cell.Profile)
+			label(c, where, cell.Profile, s.series.square == near(named, where))
+			named = append(named, where)
 		}
 		c.DrawGlyph(s.series.glyph(hollow, size), where)
 	}
 }
 
-// label names a mark, aslant since marks of equal height are close together: upwards, or
-// downwards for squares.
-func (s series) label(c draw.Canvas, at vg.Point, name string) {
+// near reports whether a name at p would touch those at other marks, if on their side.
+func near(others []vg.Point, p vg.Point) bool {
+	const room = 20
+	return slices.ContainsFunc(others, func(o vg.Point) bool {
+		return math.Abs(float64(o.X-p.X)) < room && math.Abs(float64(o.Y-p.Y)) < room
+	})
+}
+
+// label names a mark, aslant since marks of equal height are close together.
+func label(c draw.Canvas, at vg.Point, name string, up bool) {
 	style := picture.Text(9, picture.Black)
 	style.YAlign = draw.YCenter
 	style.Rotation = math.Pi / 4
 	at.Y += 6
-	if s.square {
+	if !up {
 		style.Rotation = -math.Pi / 4
 		at.Y -= 12
 	}
