@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 // A scene is a host with one interface, and a name that has some addresses. The
@@ -105,7 +107,7 @@ var scenes = []scene{
 }
 
 func TestSystemOrder(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	for _, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
 			index := s.build(t)
@@ -180,18 +182,6 @@ func firsts(list []Candidate) (remotes []string) {
 		}
 	}
 	return remotes
-}
-
-// needRoot skips the test without privilege, where that is permitted.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
-		t.Fatal("root is required")
-	}
-	t.Skip("the kernel tier needs root")
 }
 
 // build makes the scene for the calling goroutine only, in a network and a mount

@@ -2,22 +2,20 @@ package tun_test
 
 import (
 	"net"
-	"os"
 	"runtime"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/multi6/multi6/inner"
+	"github.com/multi6/multi6/internal/testkit"
 	"github.com/multi6/multi6/tun"
 )
 
 // benchmarkDevice opens a device in a network namespace of its own.
 func benchmarkDevice(b *testing.B) *tun.Kernel {
 	b.Helper()
-	if os.Geteuid() != 0 {
-		b.Skip("the kernel tier needs root")
-	}
+	testkit.NeedRoot(b)
 	runtime.LockOSThread() // never unlocked: the thread ends with the benchmark
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		b.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/multi6/multi6/inner"
+	"github.com/multi6/multi6/internal/testkit"
 	"github.com/multi6/multi6/tun"
 )
 
@@ -24,12 +25,7 @@ import (
 // it. Sockets that do opens stay there.
 func inSpace(t *testing.T, do func(t *testing.T)) {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("MULTI6_REQUIRE_ROOT") != "" {
-			t.Fatal("the kernel tier needs root")
-		}
-		t.Skip("the kernel tier needs root")
-	}
+	testkit.NeedRoot(t)
 	runtime.LockOSThread() // never unlocked: the thread ends with the test
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)

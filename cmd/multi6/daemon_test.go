@@ -19,6 +19,7 @@ import (
 
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/testkit"
 	"github.com/multi6/multi6/shim"
 )
 
@@ -29,12 +30,7 @@ const patience = 30 * time.Second
 // unless the environment forbids that.
 func newLab(t *testing.T) *lab.Lab {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
-			t.Fatal("needs root, and MULTI6_REQUIRE_ROOT is set")
-		}
-		t.Skip("the kernel tier needs root")
-	}
+	testkit.NeedRoot(t)
 	l, err := lab.New(lab.Config{})
 	must(t, err)
 	t.Cleanup(func() { must(t, l.Close()) })

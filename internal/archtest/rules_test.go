@@ -84,9 +84,9 @@ var rules = []rule{
 		reason:  "gopacket allocates for every packet: it is for captures and tests, never on the packet path",
 	},
 	{
-		of: func(s source) bool { return !s.test },
+		of: func(s source) bool { return !s.test && s.pkg != "internal/testkit" },
 		forbids: func(_ source, imp string) bool {
-			return under(imp, "testing", "pgregory.net/rapid", "go.uber.org/goleak", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal")
+			return under(imp, "./internal/testkit", "testing", "pgregory.net/rapid", "go.uber.org/goleak", "github.com/google/go-cmp", "github.com/rogpeppe/go-internal")
 		},
 		reason: "what is for tests does not belong in the program",
 	},
@@ -205,6 +205,7 @@ func TestViolations(t *testing.T) {
 		{"internal/node", "a.go", `import "github.com/google/gopacket/layers"`, "gopacket allocates"},
 		{"internal/node", "a_test.go", `import "github.com/google/gopacket/layers"`, ""},
 		{"internal/node", "a.go", `import "testing"`, "what is for tests"},
+		{"internal/node", "a.go", `import "github.com/multi6/multi6/internal/testkit"`, "what is for tests"},
 		{"detect", "a.go", `import "time"; var t = time.Now()`, "detect/a.go may not use time.Now"},
 		{"detect", "a.go", `import clock "time"; var t = clock.Since`, "time.Since"},
 		{"detect", "a.go", `import "time"; func f(t time.Time) time.Time { return t.Add(time.Second) }`, ""},

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 func TestReadBird(t *testing.T) {
@@ -69,7 +70,7 @@ func TestAskBird(t *testing.T) {
 // TestBirdConfiguration has BIRD itself read what it would be told, where it is
 // installed.
 func TestBirdConfiguration(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	l, err := lab.New(lab.Config{})
 	if err != nil {
 		t.Fatal(err)

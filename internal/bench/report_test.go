@@ -3,15 +3,13 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
-	"errors"
-	"io"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/multi6/multi6/internal/node"
 	"github.com/multi6/multi6/internal/rig"
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 // results returns a result with two faults, and one of plain TCP that never ended.
@@ -120,33 +118,17 @@ func TestBroken(t *testing.T) {
 func TestSVG(t *testing.T) {
 	for name, r := range map[string]*Result{"usual": results(), "empty": {}} {
 		t.Run(name, func(t *testing.T) {
-			var b bytes.Buffer
-			if err := r.WriteSVG(&b); err != nil {
-				t.Fatal(err)
-			}
-			var words strings.Builder
-			for d := xml.NewDecoder(&b); ; {
-				token, err := d.Token()
-				if errors.Is(err, io.EOF) {
-					break
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				if text, ok := token.(xml.CharData); ok {
-					words.Write(text)
-				}
-			}
+			words := testkit.SVGWords(t, r.WriteSVG)
 			want := []string{"How long connections stall"}
 			if len(r.Groups) > 0 {
 				want = append(want, "F1 blackhole both ways", "rr, RTT 20ms, fast", "udp, RTT 20ms, fast", "rr, RTT 20ms", "multi6, fast", "TCP")
 			}
 			for _, w := range want {
-				if !strings.Contains(words.String(), w) {
+				if !strings.Contains(words, w) {
 					t.Errorf("%q is missing", w)
 				}
 			}
-			if strings.Contains(words.String(), "NaN") {
+			if strings.Contains(words, "NaN") {
 				t.Error("there is a NaN")
 			}
 		})

@@ -11,21 +11,11 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// needRoot skips a test that needs root, unless the environment forbids that.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
-		t.Fatal("needs root, and MULTI6_REQUIRE_ROOT is set")
-	}
-	t.Skip("the kernel tier needs root")
-}
 
 // program builds the program under test.
 func program(t *testing.T) string {
@@ -49,7 +39,7 @@ func options(t *testing.T) Options {
 // TestRun measures each kind of fault and each mode with two real daemons. How long
 // the stalls are is logged and not judged.
 func TestRun(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	tests := []struct {
 		name   string
 		faults []Fault
@@ -96,7 +86,7 @@ func TestRun(t *testing.T) {
 // TestRivals measures the other systems, as far as they are there. A fault that
 // plain TCP cannot survive must show as a stall that never ended.
 func TestRivals(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	o := options(t)
 	o.Profiles, o.Rivals, o.CompareRuns = nil, Rivals(), 1
 	r, err := Run(t.Context(), o)
@@ -118,7 +108,7 @@ func TestRivals(t *testing.T) {
 
 // TestInterrupted ends a run in its middle. Nothing may be left.
 func TestInterrupted(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

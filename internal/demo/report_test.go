@@ -3,15 +3,14 @@ package demo
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
-	"io"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/rig"
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 // results returns two trials: the usual course, and all paths dead.
@@ -113,33 +112,17 @@ func TestSVG(t *testing.T) {
 	repeated.Trials = append(repeated.Trials, repeated.Trials...)
 	for name, r := range map[string]*Result{"usual": results(), "repeated": repeated, "empty": {Rate: DefaultRate}} {
 		t.Run(name, func(t *testing.T) {
-			var b bytes.Buffer
-			if err := r.WriteSVG(&b); err != nil {
-				t.Fatal(err)
-			}
-			var words strings.Builder
-			for d := xml.NewDecoder(&b); ; {
-				token, err := d.Token()
-				if errors.Is(err, io.EOF) {
-					break
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				if text, ok := token.(xml.CharData); ok {
-					words.Write(text)
-				}
-			}
+			words := testkit.SVGWords(t, r.WriteSVG)
 			want := []string{"Mbit/s", "suspicion", "first byte after the stall"}
 			if len(r.Trials) > 0 {
 				want = append(want, "Blackhole of a1, both ways", "All paths dead for 5 s")
 			}
 			for _, w := range want {
-				if n := strings.Count(words.String(), w); n == 0 {
+				if n := strings.Count(words, w); n == 0 {
 					t.Errorf("%q is missing", w)
 				}
 			}
-			if strings.Contains(words.String(), "NaN") {
+			if strings.Contains(words, "NaN") {
 				t.Error("there is a NaN")
 			}
 		})

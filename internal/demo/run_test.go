@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -13,21 +12,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// needRoot skips a test that needs root, unless the environment forbids that.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
-		t.Fatal("needs root, and MULTI6_REQUIRE_ROOT is set")
-	}
-	t.Skip("the kernel tier needs root")
-}
 
 // program builds the program under test.
 func program(t *testing.T) string {
@@ -57,7 +45,7 @@ func temporary(t *testing.T) (left func() []string) {
 // TestRun runs a short demonstration with two real daemons. How long the
 // stalls are is logged and not judged.
 func TestRun(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	o := Options{
 		Executable: program(t), Profile: "balanced", RTT: 2 * time.Millisecond, Rate: 50e6,
 		Faults: []lab.Fault{lab.Blackhole}, LogDir: t.TempDir(),
@@ -86,7 +74,7 @@ func TestRun(t *testing.T) {
 
 // TestInterrupted ends a run in its middle. Nothing may be left.
 func TestInterrupted(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	o := Options{Executable: program(t), Profile: "fast", RTT: time.Millisecond, Rate: 50e6}
@@ -107,7 +95,7 @@ func TestInterrupted(t *testing.T) {
 // TestDaemonDies: a program that does not stay up ends the run with its last
 // words.
 func TestDaemonDies(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	left := temporary(t)
 	_, err := Run(t.Context(), Options{Executable: "/bin/false", Profile: "fast"})
 	if _, ok := errors.AsType[*exec.ExitError](err); !ok {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/rig"
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 // TestMain makes the test binary a generator where Start runs it as one.
@@ -364,12 +365,7 @@ func TestChildFails(t *testing.T) {
 // space makes a host of one.
 func space(t *testing.T) *lab.Host {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
-			t.Fatal("needs root, and MULTI6_REQUIRE_ROOT is set")
-		}
-		t.Skip("the kernel tier needs root")
-	}
+	testkit.NeedRoot(t)
 	h, err := lab.NewSpace("a", lab.SpaceOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 // The test binary runs itself as nobody when this is set.
@@ -29,7 +30,7 @@ const (
 )
 
 func TestNewWithoutRootSaysSo(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	exe, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/ipv6"
 
 	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -28,21 +29,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// needRoot skips a test that needs root, unless the environment forbids that.
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
-		t.Fatal("needs root, and MULTI6_REQUIRE_ROOT is set")
-	}
-	t.Skip("the kernel tier needs root")
-}
-
 func newLab(t testing.TB, c lab.Config) *lab.Lab {
 	t.Helper()
-	needRoot(t)
+	testkit.NeedRoot(t)
 	l, err := lab.New(c)
 	if err != nil {
 		t.Fatal(err)

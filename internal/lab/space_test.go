@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 // A line is two hosts with a router between them:
@@ -43,7 +44,7 @@ func prefixes(ss ...string) (ps []netip.Prefix) {
 
 func newSpace(t *testing.T, name string, o lab.SpaceOptions) *lab.Host {
 	t.Helper()
-	needRoot(t)
+	testkit.NeedRoot(t)
 	h, err := lab.NewSpace(name, o)
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"github.com/multi6/multi6/internal/testkit"
 	"github.com/multi6/multi6/locator"
 )
 
@@ -42,7 +43,7 @@ type lab struct {
 // newLab returns a lab whose Watcher does not run yet and whose veth is up.
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	needRoot(t)
+	testkit.NeedRoot(t)
 	l := &lab{t: t, logged: &logBuffer{}, table: locator.NewTable(locator.DefaultPolicy())}
 	l.nearNS = l.space(func() {
 		var err error
@@ -54,18 +55,6 @@ func newLab(t testing.TB) *lab {
 	l.farNS = l.space(func() { l.far = l.handle() })
 	l.wire("up0")
 	return l
-}
-
-// needRoot skips the test without privilege, where that is permitted.
-func needRoot(t testing.TB) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
-		t.Fatal("root is required")
-	}
-	t.Skip("the kernel tier needs root")
 }
 
 func (l *lab) must(err error) {

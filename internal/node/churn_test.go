@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 var (
@@ -24,7 +25,7 @@ const churnPace = 60 * time.Millisecond
 // another, under load. When all is as at the start both must find each other again
 // soon, and the connection must have outlived it.
 func TestChurn(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) }) // after all that newStar and startDuo clean up
 	seed := *churnSeed

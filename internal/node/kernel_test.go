@@ -9,7 +9,6 @@ import (
 	mrand "math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -18,22 +17,10 @@ import (
 	"github.com/multi6/multi6/detect"
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/testkit"
 	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
 )
-
-// needRoot skips the test where the real kernel is out of reach; where the tier
-// is required, it fails.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("MULTI6_REQUIRE_ROOT") != "" {
-		t.Fatal("the kernel tier needs root")
-	}
-	t.Skip("the kernel tier needs root")
-}
 
 // eventually waits for ok.
 func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
@@ -64,7 +51,7 @@ func newKey(t *testing.T) shim.Identity {
 // their locators.
 func startNodes(t *testing.T, cfg lab.Config, timers detect.Timers) *pairOfNodes {
 	t.Helper()
-	needRoot(t)
+	testkit.NeedRoot(t)
 	l, err := lab.New(cfg)
 	if err != nil {
 		t.Fatal(err)

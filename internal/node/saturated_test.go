@@ -17,6 +17,7 @@ import (
 	"github.com/multi6/multi6/detect"
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 var (
@@ -27,7 +28,7 @@ var (
 // TestSaturated has connections on bad paths while all processors are busy with
 // something else: no reason to leave the primary pair.
 func TestSaturated(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	burn(t, *saturated+time.Minute)
 	for _, c := range []struct {
 		name string

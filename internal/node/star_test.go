@@ -9,6 +9,7 @@ import (
 	"github.com/multi6/multi6/detect"
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/node"
+	"github.com/multi6/multi6/internal/testkit"
 	"github.com/multi6/multi6/locator"
 )
 
@@ -103,7 +104,7 @@ func must(t *testing.T, err error) {
 
 func newSpace(t *testing.T, name string, o lab.SpaceOptions) *lab.Host {
 	t.Helper()
-	needRoot(t)
+	testkit.NeedRoot(t)
 	h, err := lab.NewSpace(name, o)
 	must(t, err)
 	t.Cleanup(func() { must(t, h.Close()) })

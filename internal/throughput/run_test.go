@@ -11,21 +11,11 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/multi6/multi6/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// needRoot skips a test that needs root, unless the environment forbids that.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("MULTI6_REQUIRE_ROOT") == "1" {
-		t.Fatal("needs root, and MULTI6_REQUIRE_ROOT is set")
-	}
-	t.Skip("the kernel tier needs root")
-}
 
 // build builds a program.
 func build(t *testing.T, pkg string) string {
@@ -87,7 +77,7 @@ func measured(t *testing.T, r *Result, o Options, metrics ...Metric) {
 // TestRun measures everything with real daemons. What the figures are is logged and not
 // judged.
 func TestRun(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	o := options(t)
 	r, err := Run(t.Context(), o)
 	if err != nil {
@@ -108,7 +98,7 @@ func TestRun(t *testing.T) {
 // TestRivals measures on a link without offloads, with wireguard-go beside the other
 // cipher.
 func TestRivals(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	o := options(t)
 	o.WireGuard = build(t, "golang.zx2c4.com/wireguard")
 	o.Systems, o.Offloads, o.Measurements = []System{WireGuard, ChaCha}, []Offloads{Off}, []Measurement{"tcp1", "idle"}
@@ -122,7 +112,7 @@ func TestRivals(t *testing.T) {
 
 // TestWithoutWireGuard leaves out what is not there, or does not start, and says so.
 func TestWithoutWireGuard(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	for program, want := range map[string]string{"/nonexistent": "scripts/bench-throughput.sh builds it", "/bin/false": "wireguard-go of "} {
 		t.Run(program, func(t *testing.T) {
 			o := options(t)
@@ -145,7 +135,7 @@ func TestWithoutWireGuard(t *testing.T) {
 // TestInterrupted ends a run in its middle. What was measured is there, nothing else is
 // left.
 func TestInterrupted(t *testing.T) {
-	needRoot(t)
+	testkit.NeedRoot(t)
 	o := options(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/multi6/multi6/internal/lab"
+	"github.com/multi6/multi6/internal/testkit"
 	"github.com/multi6/multi6/internal/underlay"
 )
 
@@ -40,12 +41,7 @@ type ends struct {
 
 func newEnds(t testing.TB) *ends {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("MULTI6_REQUIRE_ROOT") != "" {
-			t.Fatal("the kernel tier needs root")
-		}
-		t.Skip("the kernel tier needs root")
-	}
+	testkit.NeedRoot(t)
 	l, err := lab.New(lab.Config{})
 	if err != nil {
 		t.Fatal(err)
