@@ -15,6 +15,7 @@ var errHeaders = errors.New("inner: headers longer than 256 bytes")
 const (
 	flagFIN = 0x01
 	flagPSH = 0x08
+	flagURG = 0x20
 	flagCWR = 0x80
 )
 
@@ -38,6 +39,7 @@ type Cutter struct {
 	tcp      bool
 	sequence uint32
 	flags    byte
+	urgent   int // up to where data is, in the payload
 }
 
 // Reset prepares c for p, which Check must accept. A packet that is neither a
@@ -121,6 +123,7 @@ func (c *Cutter) takeTransport(proto uint8) {
 	if c.tcp {
 		c.sequence = binary.BigEndian.Uint32(h[4:])
 		c.flags = h[13]
+		c.urgent = int(binary.BigEndian.Uint16(h[18:]))
 	}
 }
 
@@ -165,7 +168,8 @@ func (c *Cutter) PutHeaders(dst []byte, i int) {
 
 // PutTransport writes the TCP or UDP header of packet i to dst, which has TransportLen
 // bytes or more. In UDP the length is the packet's. In TCP sequence numbers count on, the
-// last packet alone has FIN and PSH, and the first alone CWR. The checksum is zero.
+// last packet alone has FIN and PSH, and the first alone CWR; the urgent pointer of all
+// is to the same byte, and those after it have none. The checksum is zero.
 func (c *Cutter) PutTransport(dst []byte, i int) {
 	if c.headerLen == 0 {
 		return
@@ -184,6 +188,13 @@ func (c *Cutter) putTransport(dst []byte, i, payload int) {
 	flags := c.flags
 	if i > 0 {
 		flags &^= flagCWR
+		if flags&flagURG != 0 {
+			rest := max(0, c.urgent-i*c.segment)
+			binary.BigEndian.PutUint16(dst[18:], uint16(rest))
+			if rest == 0 {
+				flags &^= flagURG
+			}
+		}
 	}
 	if i < c.segments-1 {
 		flags &^= flagFIN | flagPSH

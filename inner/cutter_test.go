@@ -2,6 +2,7 @@ package inner_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
 	"testing"
 
@@ -169,6 +170,30 @@ func TestCutterBehindExtensions(t *testing.T) {
 		p.Transport = at
 		if err := c.ResetAt(&p, inner.TCP); err == nil {
 			t.Errorf("ResetAt took a header at %d", at)
+		}
+	}
+}
+
+// TestCutterUrgent: all packets point to the same urgent byte.
+func TestCutterUrgent(t *testing.T) {
+	pkt := make([]byte, 40+20+3000)
+	pkt[0], pkt[6] = 6<<4, inner.TCP
+	binary.BigEndian.PutUint16(pkt[4:], uint16(len(pkt)-40))
+	const urg, ack = 0x20, 0x10
+	pkt[40+12], pkt[40+13] = 5<<4, urg|ack
+	binary.BigEndian.PutUint32(pkt[44:], 1000)
+	binary.BigEndian.PutUint16(pkt[58:], 1500) // up to 2500
+	p := inner.Packet{Buf: pkt, Transport: 40, Segment: 1000, Partial: true}
+	var c inner.Cutter
+	if err := c.Reset(&p); err != nil {
+		t.Fatal(err)
+	}
+	for i := range c.Segments() {
+		h := make([]byte, c.HeaderLen())
+		c.PutHeaders(h, i)
+		seq, ptr := binary.BigEndian.Uint32(h[44:]), binary.BigEndian.Uint16(h[58:])
+		if h[53]&urg != 0 && seq+uint32(ptr) != 2500 {
+			t.Errorf("segment %d: urgent up to %d, want 2500", i, seq+uint32(ptr))
 		}
 	}
 }

@@ -75,6 +75,10 @@ func (p template) cut(t testing.TB, segment int) (pkts [][]byte) {
 			tcp := *p.tcp
 			tcp.Seq += uint32(i * segment)
 			tcp.CWR = tcp.CWR && i == 0
+			if tcp.URG && i > 0 {
+				tcp.Urgent = uint16(max(0, int(tcp.Urgent)-i*segment))
+				tcp.URG = tcp.Urgent > 0
+			}
 			tcp.FIN = tcp.FIN && len(rest) == 0
 			tcp.PSH = tcp.PSH && len(rest) == 0
 			q.tcp = &tcp

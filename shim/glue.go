@@ -137,10 +137,10 @@ func (g *Gluer) samePrefix(payload []byte) bool {
 		return ours[0]&0x0f == payload[0]&0x0f && bytes.Equal(ours[1:4], payload[1:4]) && bytes.Equal(ours[6:40], payload[6:40])
 	}
 	// IPv4: header length (4), type of service (8), total length (16), identification (16),
-	// flags and offset (16), time to live (8), protocol (8), checksum (16), addresses (64)
+	// flags and offset (16), time to live (8), protocol (8), checksum (16), addresses (64), options
 	return ours[0]&0x0f == payload[0]&0x0f && ours[1] == payload[1] && bytes.Equal(ours[6:10], payload[6:10]) &&
 		binary.BigEndian.Uint16(payload[4:]) == binary.BigEndian.Uint16(ours[4:])+uint16(g.count) &&
-		bytes.Equal(ours[12:20], payload[12:20])
+		bytes.Equal(ours[12:g.prefix], payload[12:g.prefix])
 }
 
 // ecnChanges reports whether an outer ECN field changes that of the payload's packet
@@ -180,13 +180,15 @@ func (g *Gluer) Begin(s *Session, payload []byte, number uint64, ecn uint8) (pkt
 		return nil, d
 	}
 	pkt = g.buf[o.From:o.To]
+	changed := false
 	if ecn&3 != 0 {
-		if drop, _ := inner.Decapsulate(ecn&3, pkt); drop {
+		var drop bool
+		if drop, changed = inner.Decapsulate(ecn&3, pkt); drop {
 			return nil, DropECN
 		}
 	}
 	g.session, g.begin, g.end, g.count = s, o.From, o.To, 1
-	g.shut = !g.open(pkt)
+	g.shut = !g.open(pkt) || changed // the next may bear no mark
 	return pkt, DropNone
 }
 

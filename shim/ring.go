@@ -63,7 +63,8 @@ func (r *Ring) Push(now time.Duration, p inner.Packet, waiting bool) (lost int) 
 			continue
 		}
 		if oldest.waiting {
-			lost++
+			first := r.packet(0)
+			lost += first.Segments()
 			r.waiting--
 		}
 		r.drop()

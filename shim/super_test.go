@@ -282,3 +282,79 @@ func TestRingCutsSupers(t *testing.T) {
 		t.Errorf("segments at %v, %d in all; want 7 from 1300 to 1900, 651 with FIN", seqs, total)
 	}
 }
+
+// marked is glued with an ECN field for each datagram.
+func marked(t *testing.T, s *Session, datagrams [][]byte, ecn []uint8) (all []inner.Packet) {
+	g := NewGluer()
+	take := func() {
+		if p, n := g.Take(); n > 0 {
+			p.Buf = bytes.Clone(p.Buf)
+			all = append(all, p)
+		}
+	}
+	for i, d := range datagrams {
+		buf := append(make([]byte, nonceLen), d...)
+		payload, number, drop := s.Open(time.Second, g.Place(), buf, nonceLen, len(buf))
+		if drop != DropNone {
+			t.Fatal(drop)
+		}
+		if g.Join(s, payload, ecn[i]) {
+			continue
+		}
+		if some, _ := g.Making(); some {
+			payload = g.Save(payload)
+			take()
+		}
+		g.Begin(s, payload, number, ecn[i])
+		if _, open := g.Making(); !open {
+			take()
+		}
+	}
+	take()
+	return all
+}
+
+// TestGluerMarksNoOthers: a mark on one datagram is none on those that follow.
+func TestGluerMarksNoOthers(t *testing.T) {
+	a, b := sessionsOf(t, wire.AES256GCM)
+	self, peer := netip.AddrFrom16(a.self), netip.AddrFrom16(a.peer)
+	for _, ends := range [][2]netip.Addr{{self, peer}, innerAddrs} {
+		p := superPacket(ends[0], ends[1], inner.TCP, tcp{sport: 1, dport: 2, flags: ack}, 500, 100)
+		p.Buf[1] = p.Buf[1]&^(3<<4) | 2<<4 // ECT(0)
+		var got []uint8
+		for _, q := range marked(t, b, datagramsOf(t, a, p), []uint8{3, 2, 2, 2, 2}) {
+			for range q.Segments() {
+				got = append(got, q.Buf[1]>>4&3)
+			}
+		}
+		if !bytes.Equal(got, []uint8{3, 2, 2, 2, 2}) {
+			t.Errorf("%v: ECN fields %v, want [3 2 2 2 2]", ends, got)
+		}
+	}
+}
+
+// TestGluerOptions: IPv4 options are those of each packet.
+func TestGluerOptions(t *testing.T) {
+	a, b := sessionsOf(t, wire.AES256GCM)
+	v4 := netip.MustParseAddr("192.0.2.1")
+	var datagrams [][]byte
+	for i := range 3 {
+		p := superPacket(v4, v4, inner.UDP, tcp{}, 100, 100)
+		o := append(bytes.Clone(p.Buf[:20]), 0x94, 4, 0, byte(i)) // router alert, of a value
+		o[0] = 4<<4 | 6
+		p.Buf = append(o, p.Buf[20:]...)
+		p.Transport = 24
+		binary.BigEndian.PutUint16(p.Buf[4:], uint16(7+i))
+		inner.SetLength(p.Buf)
+		datagrams = append(datagrams, datagramsOf(t, a, p)...)
+	}
+	var got []byte
+	for _, q := range glued(t, b, datagrams, 0) {
+		for range q.Segments() {
+			got = append(got, q.Buf[23])
+		}
+	}
+	if !bytes.Equal(got, []byte{0, 1, 2}) {
+		t.Errorf("options %v, want [0 1 2]", got)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,12 +46,15 @@ func (f *File) Control(do func(fd uintptr)) error {
 // Read calls do until it reports that it is done, and in between waits until there
 // is something to read, or an error. It returns os.ErrClosed after Close, and no other
 // error.
-func (f *File) Read(do func(fd uintptr) (done bool)) error { return f.until(unix.POLLIN, do) }
+func (f *File) Read(do func(fd uintptr) (done bool)) error { return f.until(unix.POLLIN, -1, do) }
 
-// Write is like Read, and waits until there is room to write.
-func (f *File) Write(do func(fd uintptr) (done bool)) error { return f.until(unix.POLLOUT, do) }
+// Write is like Read, and waits until there is room to write, each time for at most that
+// long: then it calls do once more, and that was the last time.
+func (f *File) Write(most time.Duration, do func(fd uintptr) (done bool)) error {
+	return f.until(unix.POLLOUT, int(most.Milliseconds()), do)
+}
 
-func (f *File) until(events int16, do func(fd uintptr) bool) error {
+func (f *File) until(events int16, timeout int, do func(fd uintptr) bool) error {
 	f.use.RLock()
 	defer f.use.RUnlock()
 	for !f.closed.Load() {
@@ -61,8 +65,12 @@ func (f *File) until(events int16, do func(fd uintptr) bool) error {
 			MakeRoom(1)
 		}
 		ready := [...]unix.PollFd{{Fd: int32(f.fd), Events: events}, {Fd: int32(f.bell), Events: unix.POLLIN}}
-		if _, err := unix.Poll(ready[:], -1); err != nil && err != unix.EINTR {
+		switch n, err := unix.Poll(ready[:], timeout); {
+		case err != nil && err != unix.EINTR:
 			panic("fdwait: poll: " + err.Error()) // ENOMEM
+		case err == nil && n == 0:
+			do(uintptr(f.fd))
+			return nil
 		}
 	}
 	return os.ErrClosed

@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -59,7 +60,7 @@ func TestReadAndWrite(t *testing.T) {
 	var writer sync.WaitGroup
 	writer.Go(func() {
 		for rest := sent; len(rest) > 0; {
-			err := out.Write(func(fd uintptr) bool {
+			err := out.Write(time.Minute, func(fd uintptr) bool {
 				n, err := unix.Write(int(fd), rest)
 				if err == unix.EAGAIN {
 					waits++

@@ -161,7 +161,7 @@ func (o *sealer) sealSuper(q *peer, s *shim.Session, m underlay.Message, p *inne
 	}
 	var ok bool
 	if m.Buf, m.Segment, ok = o.super.Seal(s, o.run[:0], p); !ok {
-		o.node.drop(shim.DropNoSession)
+		o.node.drops[shim.DropNoSession].Add(uint64(p.Segments()))
 		return
 	}
 	o.msgs, o.peers = append(o.msgs, m), append(o.peers, q)
@@ -217,7 +217,10 @@ func (o *sealer) failed() {
 		if errors.Is(m.Err, syscall.EMSGSIZE) {
 			drop, news = shim.DropOversize, &p.tooLong // says nothing of shorter ones
 		}
-		o.node.drop(drop)
+		o.node.drops[drop].Add(uint64(m.Count()))
+		if errors.Is(m.Err, syscall.EAGAIN) {
+			continue // a queue is full, which says nothing of the pair
+		}
 		if news.Swap(&locator.Pair{Local: m.Local, Remote: m.Remote}) == nil {
 			o.node.wake(p)
 		}

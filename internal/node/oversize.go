@@ -105,7 +105,7 @@ func hostMTU(pkt []byte, longest int) int {
 func (o *sealer) oversize(q *peer, s *shim.Session, hop shim.Hop, buf []byte, p *inner.Packet, longest int) {
 	mtu, size := hostMTU(p.Buf, longest), single(p)
 	switch segment := longest - p.HeaderLen(); {
-	case isTCP(p) && segment >= leastSegment:
+	case mayCut(p) && segment >= leastSegment:
 		if size > mtu && !q.routed.Load() {
 			o.notices.tell(&o.notices.advice, q, hop, p.Buf, mtu)
 		}
@@ -121,10 +121,12 @@ func (o *sealer) oversize(q *peer, s *shim.Session, hop shim.Hop, buf []byte, p 
 	}
 }
 
-// isTCP reports whether p is of TCP, and without a checksum yet.
-func isTCP(p *inner.Packet) bool {
-	_, proto, ok := inner.TransportOf(p.Buf)
-	return ok && proto == inner.TCP && p.Partial
+// mayCut reports whether p is of TCP, without a checksum yet, and no SYN: there must not be
+// two of those.
+func mayCut(p *inner.Packet) bool {
+	const syn = 1 << 1
+	at, proto, ok := inner.TransportOf(p.Buf)
+	return ok && proto == inner.TCP && p.Partial && p.Buf[at+13]&syn == 0
 }
 
 // singly seals the packets that p stands for one by one.

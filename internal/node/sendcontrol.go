@@ -27,6 +27,8 @@ func (l *looper) send(p *peer, a shim.Send) {
 	case err == nil:
 	case a.Padded > 0 && errors.Is(err, syscall.EMSGSIZE):
 		l.acts = p.context.HandleTooLong(time.Now(), a.Pair, a.Padded, l.acts)
+	case errors.Is(err, syscall.EAGAIN): // a queue is full, which says nothing of the pair
+		l.drop(shim.DropSend)
 	default:
 		l.drop(shim.DropSend)
 		l.log.Debug("send", "peer", p.Name, "pair", a.Pair.String(), "err", err)

@@ -43,16 +43,17 @@ type envelopes struct {
 // of returns the envelope for m. The error is EAFNOSUPPORT if there is no socket
 // for it.
 func (es *envelopes) of(c *Conn, m *Message) (*envelope, error) {
-	exits := c.openExits()
 	p := m.pair()
+	wild := c.wild(&p)
+	if wild == nil {
+		return nil, syscall.EAFNOSUPPORT
+	}
+	exits := wild.exits.open.Load()
 	if e := &es.ring[es.newest]; e.pair == p && e.socket != nil && e.exits == exits {
 		return e, nil
 	}
-	s := c.forPair(&p)
-	if s == nil {
-		return nil, syscall.EAFNOSUPPORT
-	}
-	if s.is6 && p.by != 0 && s.device == 0 {
+	s := wild.sender(&p)
+	if p.by != 0 && s.device == 0 {
 		exits = nil // A socket of that interface is still wanted: ask again.
 	}
 	es.newest = (es.newest + 1) % len(es.ring)
@@ -61,12 +62,4 @@ func (es *envelopes) of(c *Conn, m *Message) (*envelope, error) {
 	e.nameLen = e.name.set(p.remote)
 	e.length = len(appendControl(e.control[:0], s.is6, &p))
 	return e, nil
-}
-
-// openExits returns the state of the exits, nil if there are none ever.
-func (c *Conn) openExits() *map[uint32]exit {
-	if c.exits == nil {
-		return nil
-	}
-	return c.exits.open.Load()
 }

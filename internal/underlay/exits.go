@@ -158,21 +158,29 @@ func (x *exits) bindIn(index uint32) (s *socket, err error) {
 // bindHere opens a socket that is bound to interface index, in the namespace of
 // the calling thread. The error is ENODEV if there is none.
 func (x *exits) bindHere(index uint32) (*socket, error) {
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	domain, at := unix.AF_INET, nowhereExit4
+	if x.wild.is6 {
+		domain, at = unix.AF_INET6, nowhere
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	err = prepare(fd, true)
+	err = prepare(fd, x.wild.is6)
 	if err == nil {
 		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, int(index)))
 	}
 	if err == nil {
-		err = x.wild.sharePort(fd, nowhere)
+		err = x.wild.sharePort(fd, at)
 	}
 	if err != nil {
 		return nil, errors.Join(err, unix.Close(fd))
 	}
-	return newSocket(fd, true, index)
+	s, err := newSocket(fd, x.wild.is6, index)
+	if err == nil {
+		s.home = x.wild
+	}
+	return s, err
 }
 
 // deviceGone reports whether the interface that s is bound to is no longer there.

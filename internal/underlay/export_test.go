@@ -30,14 +30,14 @@ func (c *Conn) WithoutSegments() {
 			s.out.segment.Store(false)
 		}
 	}
-	for _, e := range *c.exits.open.Load() {
+	for _, e := range *c.v6.exits.open.Load() {
 		e.socket.segment.Store(false)
 	}
 }
 
 // Exits returns the interfaces that c has sockets bound to.
 func (c *Conn) Exits() (indexes []uint32) {
-	for i, e := range *c.exits.open.Load() {
+	for i, e := range *c.v6.exits.open.Load() {
 		if e.socket != c.v6 {
 			indexes = append(indexes, i)
 		}
@@ -48,18 +48,18 @@ func (c *Conn) Exits() (indexes []uint32) {
 // FailExits has c meet err whenever it opens a socket bound to an interface, and
 // count it; nil has it succeed again.
 func (c *Conn) FailExits(err error, count *int) {
-	c.exits.bind = func(index uint32) (*socket, error) {
+	c.v6.exits.bind = func(index uint32) (*socket, error) {
 		*count++
 		if err != nil {
 			return nil, err
 		}
-		return c.exits.bindIn(index)
+		return c.v6.exits.bindIn(index)
 	}
 }
 
 // RetryExits has the time come at which c tries again.
 func (c *Conn) RetryExits() {
-	now := *c.exits.open.Load() // the same map: time passes without a change
+	now := *c.v6.exits.open.Load() // the same map: time passes without a change
 	for i, e := range now {
 		if !e.retry.IsZero() {
 			e.retry = time.Now()

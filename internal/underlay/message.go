@@ -49,6 +49,14 @@ func (m *Message) Datagrams() iter.Seq[[]byte] {
 	return slices.Chunk(m.Buf, m.Segment)
 }
 
+// Count returns how many datagrams m is.
+func (m *Message) Count() int {
+	if m.Segment <= 0 {
+		return 1
+	}
+	return max(1, (len(m.Buf)+m.Segment-1)/m.Segment)
+}
+
 // A pair is all of a Message that its headers are made of.
 type pair struct {
 	local  netip.Addr

@@ -3,6 +3,7 @@ package underlay
 import (
 	"net"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -47,13 +48,17 @@ func (c *call) read(f *fdwait.File, hs []mmsghdr) (int, error) {
 	return c.result(f.Read(c.until))
 }
 
-// write waits until the socket takes something, and returns how many of hs it
+// writeWait is how long there is no room, at most, before a datagram is dropped: an
+// interface that has stopped must not stop who is to move away from it.
+const writeWait = 10 * time.Millisecond
+
+// write waits, for a while, until the socket takes something, and returns how many of hs it
 // took. If it need not wait, it is in no other writer's way.
 func (c *call) write(f *fdwait.File, hs []mmsghdr) (int, error) {
 	c.headers = hs
 	err := f.Control(c.once)
 	if err == nil && c.errno == unix.EAGAIN {
-		err = f.Write(c.until)
+		err = f.Write(writeWait, c.until)
 	}
 	return c.result(err)
 }

@@ -46,12 +46,10 @@ func (c *Conn) Offloads() (used, missing []string) {
 		if s != nil {
 			gso.count(s.out.what(), s.out.segment.Load())
 			gro.count(s.what(), s.glue)
-		}
-	}
-	if open := c.openExits(); open != nil {
-		for _, e := range *open {
-			if e.socket != c.v6 {
-				gso.count(e.socket.what(), e.socket.segment.Load())
+			for _, e := range *s.exits.open.Load() {
+				if e.socket != s {
+					gso.count(e.socket.what(), e.socket.segment.Load())
+				}
 			}
 		}
 	}

@@ -18,6 +18,8 @@ var (
 	nowhere  = netip.MustParseAddr("ff00::")
 	nowhere6 = netip.MustParseAddr("ff00::1")
 	nowhere4 = netip.MustParseAddr("224.0.0.0")
+	// nowhereExit4 is one of those that no router forwards, and nobody is assigned.
+	nowhereExit4 = netip.MustParseAddr("224.0.0.255")
 )
 
 // outlet opens the socket that datagrams of wild's family leave by, if not by an

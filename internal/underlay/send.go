@@ -153,10 +153,12 @@ func (s *Sender) flush(by *socket, msgs []Message) {
 				s.conn.ring()
 			}
 			s.singly(by, msgs, at)
-		default:
-			for i := range r.count {
-				s.fail(by, &msgs[r.first+i], err)
+		case errors.Is(err, unix.EAGAIN): // for the others there is no room either
+			for ; at < len(s.runs); at++ {
+				s.failRun(by, msgs, s.runs[at], err)
 			}
+		default:
+			s.failRun(by, msgs, r, err)
 		}
 		at++
 	}
@@ -181,6 +183,13 @@ func (s *Sender) singly(by *socket, msgs []Message, i int) {
 	}
 }
 
+// failRun marks the messages of r.
+func (s *Sender) failRun(by *socket, msgs []Message, r run, err error) {
+	for i := range r.count {
+		s.fail(by, &msgs[r.first+i], err)
+	}
+}
+
 // fail marks m, of which not all could be sent by a socket.
 func (s *Sender) fail(by *socket, m *Message, err error) {
 	s.failed = true
@@ -188,7 +197,7 @@ func (s *Sender) fail(by *socket, m *Message, err error) {
 		m.Err = err
 	}
 	if by != nil && by.device != 0 && errors.Is(err, unix.ENODEV) {
-		s.conn.exits.forget(by)
+		by.home.exits.forget(by)
 	}
 }
 

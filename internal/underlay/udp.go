@@ -21,7 +21,6 @@ const socketBuffer = 4 << 20
 // A Conn sends and receives datagrams on one port, over IPv6 and IPv4.
 type Conn struct {
 	v6, v4 *socket // nil where the host lacks the family
-	exits  *exits  // nil without v6
 	// errors ends an ErrorReader, if there is one.
 	errors io.Closer
 	// senders are those that Send uses.
@@ -42,8 +41,12 @@ type socket struct {
 	glue bool
 	// hears says that the kernel queues ICMP errors here, and has calls fail.
 	hears atomic.Bool
-	// out is what to send by instead, where that is no matter of the interface.
-	out *socket
+	// out is what to send by instead, where that is no matter of the interface, and exits
+	// where it is.
+	out   *socket
+	exits *exits
+	// home is the one whose exit this is.
+	home *socket
 }
 
 // Listen binds port on all addresses of both families in the network namespace
@@ -71,10 +74,7 @@ func Listen(port uint16) (*Conn, error) {
 			c.Close()
 			return nil, fmt.Errorf("underlay: %w", err)
 		}
-	}
-	if v6 != nil {
-		var err error
-		if c.exits, err = newExits(v6); err != nil {
+		if s.exits, err = newExits(s); err != nil {
 			c.Close()
 			return nil, err
 		}
@@ -146,11 +146,11 @@ func (c *Conn) Close() error {
 	if c.errors != nil {
 		errs = append(errs, c.errors.Close())
 	}
-	if c.exits != nil {
-		errs = append(errs, c.exits.close())
-	}
 	for _, s := range []*socket{c.v6, c.v4} {
 		if s != nil {
+			if s.exits != nil {
+				errs = append(errs, s.exits.close())
+			}
 			errs = append(errs, s.file.Close())
 			if s.out != nil {
 				errs = append(errs, s.out.file.Close())
@@ -171,21 +171,24 @@ func (c *Conn) Receivers() []*Receiver {
 	return rs
 }
 
-// forPair returns the socket that can send over p, nil if there is none.
-func (c *Conn) forPair(p *pair) *socket {
-	switch {
-	case c.v6 != nil && c.v6.takes(p):
-		if p.by == 0 {
-			return c.v6.out
-		}
-		if s := c.exits.by(p.by); s != c.v6 {
+// wild returns the socket of p's family, nil if there is none.
+func (c *Conn) wild(p *pair) *socket {
+	for _, s := range []*socket{c.v6, c.v4} {
+		if s != nil && s.takes(p) {
 			return s
 		}
-		return c.v6.out
-	case c.v4 != nil && c.v4.takes(p):
-		return c.v4.out
 	}
 	return nil
+}
+
+// sender returns the socket that can send over p, which s takes.
+func (s *socket) sender(p *pair) *socket {
+	if p.by != 0 {
+		if exit := s.exits.by(p.by); exit != s {
+			return exit
+		}
+	}
+	return s.out
 }
 
 // takes reports whether both ends of p are of the socket's family.
