@@ -40,11 +40,9 @@ type exploration struct {
 	// carries says that packets go with the tests.
 	carries bool
 	// verified is a pair that answered while the primary was in doubt, a Poll sent at
-	// verifiedAt and maybe others before. polledAt are when the primary was polled last,
-	// and before that. repeats counts how often the verdict was put off.
+	// verifiedAt and maybe others before. repeats counts how often the verdict was put off.
 	verified   locator.Pair
 	verifiedAt time.Time
-	polledAt   [2]time.Time
 	repeats    int
 	// retryAt is when the next round begins.
 	retryAt time.Time
@@ -106,7 +104,6 @@ func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
 	} else {
 		x.condemnAt = now.Add(m.pollTimer(m.primary))
 	}
-	x.polledAt = [2]time.Time{now, x.polledAt[0]}
 	poll := m.poll(now, m.primary, true, true)
 	if x.verified.IsValid() {
 		acts = append(acts, m.poll(now, x.verified, true, true))
@@ -129,11 +126,11 @@ func (m *Machine) firstLead() time.Duration {
 }
 
 // condemn: the primary has not answered any of its Polls. It failed, unless the pair that
-// is to take its place has not answered what was sent beside the last of them, either.
-// certain says that it failed in any case.
+// is to take its place has not answered what was sent beside them, either. certain says
+// that it failed in any case.
 func (m *Machine) condemn(now time.Time, certain bool, acts []Action) []Action {
 	x := &m.explore
-	if !certain && x.verified.IsValid() && x.verifiedAt.Before(x.polledAt[1]) && x.repeats < mostRepeats {
+	if !certain && m.witnessSilent(now) && x.repeats < mostRepeats {
 		x.repeats++
 		x.condemnAt = time.Time{}
 		return m.pollPrimary(now, acts)
@@ -150,6 +147,13 @@ func (m *Machine) condemn(now time.Time, certain bool, acts []Action) []Action {
 		return m.tryNext(now, TestFail, acts)
 	}
 	return acts
+}
+
+// witnessSilent reports whether the verified pair has not answered of late, though there was
+// time.
+func (m *Machine) witnessSilent(now time.Time) bool {
+	x := &m.explore
+	return x.verified.IsValid() && m.polls.silent(x.verified, x.verifiedAt, m.recent(now, x.verified))
 }
 
 // confirmedLately reports whether packets sent on the primary were lately shown to

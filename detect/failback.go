@@ -89,7 +89,10 @@ func (m *Machine) planWatch(now time.Time) {
 		case now.Sub(w.at) > 2*every:
 			*w = watch{at: now, wait: every} // there was a pause
 		}
-		m.watchAt = earliest(m.watchAt, earliest(w.at, after(w.okSince, m.holdOf(k))))
+		m.watchAt = earliest(m.watchAt, w.at)
+		if w.sentAt.IsZero() { // else the answer, or its absence, decides
+			m.watchAt = earliest(m.watchAt, after(w.okSince, m.holdOf(k)))
+		}
 		if !w.okSince.IsZero() {
 			break // the others are liked less
 		}

@@ -572,3 +572,37 @@ func TestConnectQuietly(t *testing.T) {
 	h.event(func(acts []Action) []Action { return h.m.ConnectQuietly(h.now, pairOf("A1→B1"), acts) })
 	h.expect()
 }
+
+// TestWatchAwaitsAnswer: while a watched pair's last Poll is under way, nothing is due, even
+// if Polls go a little late, as on any real clock.
+func TestWatchAwaitsAnswer(t *testing.T) {
+	h := fallen(t, "A1→B1", "A2→B2")
+	polls := 0
+	for end := h.now.Add(time.Minute); h.now.Before(end); {
+		at := h.now.Add(50 * ms)
+		if d := h.m.Deadline(); !d.IsZero() && d.Before(at) {
+			at = d.Add(ms)
+		}
+		h.now, h.marks.Active = at, true
+		h.m.Observe(h.now, h.marks)
+		for range 3 { // of what is due at once a call does one
+			h.perform(h.m.HandleTimeout(h.now, nil))
+			h.m.Observe(h.now, h.marks)
+		}
+		if d := h.m.Deadline(); !d.IsZero() && !d.After(h.now) {
+			t.Fatalf("at %v the deadline is %v ago, and nothing is done", h.now.Sub(epoch), h.now.Sub(d))
+		}
+		acts := h.pending
+		h.ignore()
+		for _, a := range acts {
+			if p, ok := a.(SendPoll); ok && p.Answer {
+				if polls++; polls <= 3 {
+					h.answered(p)
+				}
+			}
+		}
+	}
+	if polls < 4 {
+		t.Errorf("%d Polls, want some that are not answered", polls)
+	}
+}

@@ -157,7 +157,10 @@ func (m *Machine) primaryRTT() rtt {
 
 // Deadline returns when HandleTimeout is to be called, zero for never.
 func (m *Machine) Deadline() time.Time {
-	d := earliest(m.lookAt, m.reportAt)
+	d := m.lookAt
+	if m.primary.IsValid() { // else there is nothing to report over, and nobody is late
+		d = earliest(d, m.reportAt)
+	}
 	switch m.state {
 	case PrimaryOperational:
 		d = earliest(d, earliest(earliest(m.trial.at, m.trial.measureAt), earliest(m.checkAt, m.watchAt)))

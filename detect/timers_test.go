@@ -517,3 +517,19 @@ func TestConnectedAndTesting(t *testing.T) {
 	}
 	h.wantDeadline(Balanced.InitialRTT)
 }
+
+// TestOwedReportIsNotLate: without a primary nothing can be reported, and nobody is late.
+func TestOwedReportIsNotLate(t *testing.T) {
+	h := testingOn(t, "A1→B1", "A2→B2", "A3→B3")
+	h.candidates("A2→B2", "A3→B3")
+	h.ignore()
+	h.wantState(TestingPrimary, "none", "A2→B2")
+	h.marks.Owed = h.now.Add(-100 * ms)
+	h.after(40 * ms).wake()
+	h.ignore().after(ms)
+	h.hear("none", false)
+	h.wake()
+	if got := h.m.Stats().LateWakes; got != 0 {
+		t.Errorf("%d late wakes", got)
+	}
+}

@@ -36,9 +36,8 @@ type Resend struct {
 	Hop     Hop
 	// Term tells what has arrived; nil: nothing is known.
 	Term *Term
-	// Since and Until are when the packets were sent first, relative to the base. Until is
-	// zero if it is now.
-	Since, Until time.Duration
+	// Since is after when the packets were sent first, relative to the base.
+	Since time.Duration
 	// Limit bounds the bytes; packets that wait go in any case.
 	Limit int
 	// Test says that the pair is under test: what is over the limit is kept for ResendRest.
@@ -47,11 +46,6 @@ type Resend struct {
 
 // ResendRest asks for what a Resend over Pair, then under test, has left: it has answered.
 type ResendRest struct{ Pair locator.Pair }
-
-// spans reports whether it is about what was sent at that time.
-func (a *Resend) spans(at time.Duration) bool {
-	return at > a.Since && (a.Until == 0 || at < a.Until)
-}
 
 // Register says that datagrams with Tag are for this Context. Session is nil
 // while only an Open 2 can come.

@@ -63,8 +63,8 @@ type Context struct {
 	// they are to go over once it has answered.
 	second, untrusted locator.Pair
 	// doubtSince is since when packets may have been lost on the primary, as known when
-	// it came into doubt, and secondSince since when packets go over second.
-	doubtSince, secondSince time.Duration
+	// it came into doubt.
+	doubtSince time.Duration
 	// doubled says that there was a second one since the primary pair was last known
 	// to work.
 	doubled bool

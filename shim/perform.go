@@ -92,9 +92,6 @@ func (c *Context) silentFor() time.Duration {
 // confirmed: an answering end that only acknowledges.
 const maxResendAge = time.Second
 
-// pathGrace is how long the packet path may go on by the snapshot before.
-const pathGrace = time.Millisecond
-
 // Before a pair has answered, only the oldest packets are sent again over it while there
 // is another: what keeps upper layers going, and no burst on a path that may be slow.
 const (
@@ -116,7 +113,6 @@ func (c *Context) duplicate(p locator.Pair) {
 		}
 	case c.remotes.trusted(p.Remote):
 		c.second, c.doubled = p, true
-		c.secondSince = c.since(c.now)
 		if c.machine.Primary().IsValid() {
 			c.resend(p, resendFirst)
 		} else {
@@ -138,11 +134,9 @@ func (c *Context) resend(p locator.Pair, limit int) {
 	if !c.sessions.current.usable(c.now) {
 		return
 	}
-	r := Resend{Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: c.lostSince(), Limit: limit}
-	if p == c.second {
-		r.Until, r.Test = c.secondSince+pathGrace, true
-	}
-	c.do(r)
+	c.do(Resend{
+		Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: c.lostSince(), Limit: limit, Test: p == c.second,
+	})
 }
 
 // lostSince returns since when packets may have been lost. What arrives while packets go
@@ -159,7 +153,11 @@ func (c *Context) lostSince() time.Duration {
 
 // setPrimary starts a new term.
 func (c *Context) setPrimary(a detect.SetPrimary) {
-	if a.To.IsValid() && a.To != c.second {
+	switch {
+	case !a.To.IsValid():
+	case a.To == c.second:
+		c.do(ResendRest{a.To}) // it may have answered before packets went over it
+	default:
 		c.resend(a.To, resendAll)
 	}
 	c.outageSince = c.lostSince()

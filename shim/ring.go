@@ -200,7 +200,7 @@ const acknowledgementAge = 2 * time.Second
 
 // Unconfirmed calls f with what a asks for, super-packets cut: the newest
 // pure acknowledgement of each TCP connection; then, oldest first, the packets that
-// wait and, at most a.Limit bytes, those pushed after a.Since and before a.Until that
+// wait and, at most a.Limit bytes, those pushed after a.Since that
 // a.Term does not know to have arrived. The packet is f's only until it returns.
 func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(Kept)) {
 	limit := a.Limit
@@ -220,7 +220,7 @@ func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(Kept)) {
 				f(k)
 			}
 		case !tcp && now-rec.at > rec.worth():
-		case rec.waiting, a.spans(rec.at) && !(tcp && a.Term.arrived(s)):
+		case rec.waiting, rec.at > a.Since && !(tcp && a.Term.arrived(s)):
 			data = append(data, x)
 		}
 	})

@@ -254,13 +254,12 @@ func TestUnconfirmedModel(t *testing.T) {
 		}
 		since := time.Second + time.Duration(rapid.IntRange(0, 45).Draw(t, "since"))*time.Millisecond
 		now += rapid.SampledFrom([]time.Duration{0, datagramAge - 10*time.Millisecond, waitingAge - 10*time.Millisecond, time.Hour}).Draw(t, "later")
-		until := rapid.SampledFrom([]time.Duration{0, since + 10*time.Millisecond}).Draw(t, "until")
 		limit := rapid.OneOf(rapid.IntRange(0, 5000), rapid.Just(ringLast)).Draw(t, "limit")
 		var got []modelPacket
-		r.Unconfirmed(Resend{Term: term, Since: since, Until: until, Limit: limit}, now, func(k Kept) {
+		r.Unconfirmed(Resend{Term: term, Since: since, Limit: limit}, now, func(k Kept) {
 			got = append(got, modelPacket{at: k.At, pkt: bytes.Clone(k.Buf)})
 		})
-		want := unconfirmedModel(list, acked, now, since, until, limit)
+		want := unconfirmedModel(list, acked, now, since, limit)
 		if !slices.EqualFunc(got, want, func(a, b modelPacket) bool { return a.at == b.at && bytes.Equal(a.pkt, b.pkt) }) {
 			t.Fatalf("got %v, want %v", times(got), times(want))
 		}
@@ -292,7 +291,7 @@ func superseded(list []modelPacket, i int) bool {
 	return slices.ContainsFunc(list[i+1:], func(p modelPacket) bool { return p.supersedes(list[i]) })
 }
 
-func unconfirmedModel(list []modelPacket, acked map[uint16]uint32, now, since, until time.Duration, limit int) (want []modelPacket) {
+func unconfirmedModel(list []modelPacket, acked map[uint16]uint32, now, since time.Duration, limit int) (want []modelPacket) {
 	var data []modelPacket
 	for i, p := range list {
 		worth := datagramAge
@@ -309,7 +308,7 @@ func unconfirmedModel(list []modelPacket, acked map[uint16]uint32, now, since, u
 				want = append(want, p)
 			}
 		case p.other && now-p.at > worth:
-		case p.waiting || p.at > since && (until == 0 || p.at < until) && !arrived:
+		case p.waiting || p.at > since && !arrived:
 			data = append(data, p)
 		}
 	}

@@ -25,6 +25,8 @@ type sendLog struct {
 	// entered is when the last entry was made, and lastAt when the last packet was
 	// sent. They belong to who adds.
 	entered, lastAt time.Duration
+	// first is what after returned last. It belongs to who asks.
+	first time.Duration
 }
 
 // An entry is a packet number, or a sequence number, and when it was sent, in
@@ -71,8 +73,18 @@ func (l *sendLog) enter(e uint64) {
 }
 
 // after returns when the first packet was sent after t, zero if none was. It may
-// be wrong by a grain.
+// be wrong by a grain. What it returned is remembered for as long as it is after t, though
+// the log has no room for it any more. One goroutine asks.
 func (l *sendLog) after(t, now time.Duration) time.Duration {
+	first := l.kept(t, now)
+	if l.first <= t || first < l.first {
+		l.first = first
+	}
+	return l.first
+}
+
+// kept is after, as far as the log goes back.
+func (l *sendLog) kept(t, now time.Duration) time.Duration {
 	h := l.head.Load()
 	var first time.Duration
 	entries := l.entries.Load()

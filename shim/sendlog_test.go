@@ -167,3 +167,25 @@ func TestSendLogHour(t *testing.T) {
 		}
 	}
 }
+
+// TestSendLogRemembers: what was sent first after t stays known when the log has wrapped.
+func TestSendLogRemembers(t *testing.T) {
+	const ms, arrived = time.Millisecond, time.Second
+	var l sendLog
+	for now := arrived + ms; now < arrived+2*time.Second; now += ms {
+		l.add(now, ms, uint32(now/ms))
+		if now%(20*ms) != 0 {
+			continue
+		}
+		if got := l.after(arrived, now); got != arrived+ms {
+			t.Fatalf("after %v: the first packet was sent at +%v, want +1ms", now-arrived, got-arrived)
+		}
+	}
+	now := arrived + 2*time.Second
+	if got := l.after(now-10*ms, now); got <= now-10*ms || got > now-8*ms {
+		t.Errorf("when more has arrived: %v, want some 9ms before %v", got, now)
+	}
+	if got := l.after(now, now); got != 0 {
+		t.Errorf("when all has arrived: %v, want 0", got)
+	}
+}

@@ -312,9 +312,14 @@ func (l *looper) setPath(p *peer, path *shim.Path) {
 	switch r := p.resender; {
 	case r == nil:
 	case !r.known(path):
-		p.resender = nil
+		if p.resender = r.before; p.resender != nil && !p.resender.over(path) {
+			p.resender = nil
+		}
 	default:
 		r.take(&p.ring, p.path.Load())
+		if r.over(path) {
+			r.before = nil
+		}
 	}
 	p.path.Store(path)
 	waiting := path != nil && p.ring.Waiting() > 0

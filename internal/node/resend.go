@@ -53,6 +53,9 @@ type resender struct {
 	clear time.Duration
 	// seen is when that was last looked at.
 	seen time.Duration
+	// before is, while a pair is under test, what is left to go over the primary one, should
+	// that prove to work.
+	before *resender
 }
 
 type resent struct {
@@ -68,11 +71,21 @@ func (x *resent) size() int { return len(x.packet()) }
 func (x *resent) urgent() bool { return x.At == 0 }
 
 // resend starts to send again what a asks for. What was being sent again over
-// another pair is left: it is part of this.
+// another pair is left: it is part of this. But what is to go over the primary pair still is,
+// when the pair under test has proved to be none.
 func (l *looper) resend(p *peer, a shim.Resend) {
 	now := l.since(time.Now())
 	p.ringMu.Lock()
+	r, path := p.resender, p.path.Load()
 	p.resender = newResender(&p.ring, a, now)
+	switch {
+	case r == nil || !a.Test:
+	case r.over(path):
+		r.take(&p.ring, path)
+		p.resender.before = r
+	default:
+		p.resender.before = r.before
+	}
 	p.ringMu.Unlock()
 	l.resendDue(p, now)
 }
@@ -167,6 +180,7 @@ func (r *resender) limited(x *resent) bool { return !x.Waiting && !x.urgent() &&
 // due takes those packets from the pending ones that may go now.
 func (r *resender) due(now time.Duration) (due []resent) {
 	r.seen, r.clear = now, max(r.clear, now-resendCredit)
+	r.hurry(now)
 	rest := r.pending[:0]
 	for _, x := range r.pending {
 		switch {
@@ -187,6 +201,20 @@ func (r *resender) due(now time.Duration) (due []resent) {
 	clear(r.pending[len(rest):])
 	r.pending = rest
 	return due
+}
+
+// hurry has what queues gone by the time when nothing queues any longer: what comes then would
+// overtake it.
+func (r *resender) hurry(now time.Duration) {
+	if r.queued <= 0 {
+		return
+	}
+	all := 0
+	for i := range r.pending {
+		all += r.pending[i].size()
+	}
+	left := max(r.began+queueFor-now, resendCredit)
+	r.rate = max(r.rate, float64(all)/left.Seconds())
 }
 
 func (r *resender) charge(x *resent) {
@@ -219,7 +247,7 @@ func (l *looper) resendDue(p *peer, now time.Duration) {
 	due := r.due(now)
 	l.sendAgain(p, r, due, now)
 	p.ring.Sent(now, r.unsent())
-	if len(r.pending) == 0 && (r.known(path) || now > r.began) {
+	if len(r.pending) == 0 && r.before == nil && (r.known(path) || now > r.began) {
 		p.resender = nil
 	}
 	p.ringMu.Unlock()

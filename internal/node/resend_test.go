@@ -199,3 +199,43 @@ func TestQueueEnds(t *testing.T) {
 		})
 	}
 }
+
+// TestResendBurst: what queues behind little has gone when nothing queues any longer.
+func TestResendBurst(t *testing.T) {
+	q := newQueueing(t)
+	for range 5 {
+		q.push()
+		q.now += 20 * time.Millisecond
+	}
+	q.begin(math.MaxInt, true)
+	q.path = &shim.Path{Hop: shim.Hop{Pair: secondPair}}
+	q.tick()
+	began := q.now
+	for range 600 {
+		q.push()
+	}
+	for len(q.r.pending) > 0 || q.ring.Waiting() > 0 {
+		q.now += time.Millisecond
+		q.tick()
+	}
+	if d := q.now - began; d > queueFor {
+		t.Errorf("the last of the burst went %v after it came, want at most %v", d, queueFor)
+	}
+	q.inOrder()
+}
+
+// TestResendLate: what the host sends while the loop is on its way to send again goes, too.
+func TestResendLate(t *testing.T) {
+	q := newQueueing(t)
+	q.push()
+	q.now += 3 * time.Millisecond
+	q.push()
+	q.begin(math.MaxInt, true)
+	q.path = &shim.Path{Hop: shim.Hop{Pair: firstPair}, Second: shim.Hop{Pair: secondPair}}
+	q.push()
+	for range 10 {
+		q.now += time.Millisecond
+		q.tick()
+	}
+	q.inOrder()
+}

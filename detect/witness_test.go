@@ -1,0 +1,61 @@
+package detect
+
+import (
+	"testing"
+	"time"
+)
+
+// condemned returns how long after a suspicion a dead primary is left for a pair that answers
+// each Poll within rtt, when there were so many false alarms of late.
+func condemned(t *testing.T, rtt time.Duration, alarms float64) time.Duration {
+	t.Helper()
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	primary := h.m.of(pairOf("A1→B1"))
+	primary.alarms, primary.alarmAt = alarms, h.now
+	other := h.m.of(pairOf("A2→B2"))
+	other.measured(rtt)
+	other.measured(rtt)
+	start := h.now
+	type answer struct {
+		at   time.Time
+		poll SendPoll
+	}
+	var answers []answer
+	collect := func() {
+		for _, a := range h.pending {
+			if p, ok := a.(SendPoll); ok && p.Answer && p.Pair == pairOf("A2→B2") {
+				answers = append(answers, answer{h.now.Add(rtt), p})
+			}
+		}
+		h.ignore()
+	}
+	h.hint("A1→B1")
+	for collect(); h.m.Primary() == pairOf("A1→B1"); collect() {
+		if h.now.Sub(start) > 5*time.Second {
+			t.Fatal("the primary is not left")
+		}
+		if at := h.m.Deadline(); len(answers) == 0 || at.Before(answers[0].at) {
+			h.now = at
+			h.wake()
+			continue
+		}
+		a := answers[0]
+		answers = answers[1:]
+		h.now = a.at
+		h.answered(a.poll)
+	}
+	return h.now.Sub(start)
+}
+
+// TestSlowWitness: a pair that answers as quickly as it can is no reason to put off the
+// verdict, though it be slower than the primary.
+func TestSlowWitness(t *testing.T) {
+	for _, alarms := range []float64{0, 9} {
+		want := condemned(t, rttOfTests, alarms)
+		for _, rtt := range []time.Duration{2 * rttOfTests, 3 * rttOfTests, 5 * rttOfTests} {
+			if got := condemned(t, rtt, alarms); got > want+rtt {
+				t.Errorf("after %v false alarms, over a pair of %v: left after %v, want about %v", alarms, rtt, got, want)
+			}
+		}
+	}
+}
