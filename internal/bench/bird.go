@@ -30,6 +30,8 @@ var stable = [len(rig.Names)]netip.Addr{netip.MustParseAddr("2001:db8:f::a"), ne
 type bird struct {
 	lab *lab.Lab
 	dir string // of configurations, sockets and logs
+	// troubled is since when there is trouble, zero if there is none.
+	troubled time.Time
 }
 
 // birdConfig is what a host's BIRD is told. Both uplinks have a session between
@@ -94,7 +96,7 @@ func (b *bench) withBird(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	sys := bird{b.lab, dir}
+	sys := &bird{lab: b.lab, dir: dir}
 	if err := sys.setUp(); err != nil {
 		return err
 	}
@@ -125,7 +127,7 @@ func (b *bench) withBird(ctx context.Context) (err error) {
 }
 
 // setUp gives the hosts their stable addresses and has the routers know them.
-func (s bird) setUp() error {
+func (s *bird) setUp() error {
 	for i, h := range []*lab.Host{s.lab.A, s.lab.B} {
 		own := netip.PrefixFrom(stable[i], 128)
 		if err := h.AddAddr("lo", own); err != nil {
@@ -141,12 +143,12 @@ func (s bird) setUp() error {
 	return nil
 }
 
-func (s bird) file(i int, extension string) string {
+func (s *bird) file(i int, extension string) string {
 	return filepath.Join(s.dir, rig.Names[i]+extension)
 }
 
 // configuration returns what host i's BIRD is told.
-func (s bird) configuration(i int) (string, error) {
+func (s *bird) configuration(i int) (string, error) {
 	hosts := [...]*lab.Host{s.lab.A, s.lab.B}
 	own, peer := hosts[i], hosts[1-i]
 	data := struct {
@@ -166,7 +168,7 @@ func (s bird) configuration(i int) (string, error) {
 }
 
 // start starts host i's BIRD. It ends with ctx.
-func (s bird) start(ctx context.Context, program string, i int, h *lab.Host) (*exec.Cmd, error) {
+func (s *bird) start(ctx context.Context, program string, i int, h *lab.Host) (*exec.Cmd, error) {
 	text, err := s.configuration(i)
 	if err != nil {
 		return nil, err
@@ -193,10 +195,12 @@ func (s bird) start(ctx context.Context, program string, i int, h *lab.Host) (*e
 const (
 	birdStop  = 3 * time.Second  // for BIRD to end by itself
 	birdStart = 20 * time.Second // for its sessions to come up the first time
+	// birdRestart is for how long they may be down otherwise, BGP's own timers being 9 s.
+	birdRestart = 12 * time.Second
 )
 
 // ready waits until all sessions are up.
-func (s bird) ready(ctx context.Context) error {
+func (s *bird) ready(ctx context.Context) error {
 	for deadline := time.Now().Add(birdStart); ; {
 		_, trouble, err := s.look(ctx)
 		if trouble == "" && err == nil {
@@ -212,14 +216,14 @@ func (s bird) ready(ctx context.Context) error {
 }
 
 // lastWords returns the end of the log of host i's BIRD.
-func (s bird) lastWords(i int) string {
+func (s *bird) lastWords(i int) string {
 	const most = 5
 	log, _ := os.ReadFile(s.file(i, ".log"))
 	lines := strings.Split(strings.TrimSpace(string(log)), "\n")
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")
 }
 
-func (s bird) connect(ctx context.Context) (c rig.Connection, err error) {
+func (s *bird) connect(ctx context.Context) (c rig.Connection, err error) {
 	if c, err = rig.Connect(ctx, s.lab, stable[0], stable[1], port); err != nil {
 		return c, err
 	}
@@ -230,13 +234,33 @@ func (s bird) connect(ctx context.Context) (c rig.Connection, err error) {
 	return c, nil
 }
 
-func (s bird) packets() (net.Conn, net.PacketConn, error) {
+func (s *bird) packets() (net.Conn, net.PacketConn, error) {
 	return packets(s.lab, stable[0], stable[1])
 }
 
-// look finds trouble as long as a session is not up. The pairs tell by which
-// interface the hosts send.
-func (s bird) look(ctx context.Context) (primary rig.Pairs, trouble string, err error) {
+// look finds trouble as long as a session is not up, and has BIRD start them anew when that
+// takes long: a BFD session whose address was removed does not come up again by itself.
+// The pairs tell by which interface the hosts send.
+func (s *bird) look(ctx context.Context) (primary rig.Pairs, trouble string, err error) {
+	primary, trouble, err = s.state(ctx)
+	switch now := time.Now(); {
+	case err != nil:
+	case trouble == "":
+		s.troubled = time.Time{}
+	case s.troubled.IsZero():
+		s.troubled = now
+	case now.Sub(s.troubled) >= birdRestart:
+		s.troubled = now
+		for i := range rig.Names {
+			if _, err := askBird(ctx, s.file(i, ".sock"), "restart all"); err != nil {
+				return nil, "", fmt.Errorf("restarting the sessions of %s: %w", rig.Names[i], err)
+			}
+		}
+	}
+	return primary, trouble, err
+}
+
+func (s *bird) state(ctx context.Context) (primary rig.Pairs, trouble string, err error) {
 	primary = make(rig.Pairs)
 	for i, h := range []*lab.Host{s.lab.A, s.lab.B} {
 		trouble, err := s.sessions(ctx, i)
@@ -256,7 +280,7 @@ func (s bird) look(ctx context.Context) (primary rig.Pairs, trouble string, err 
 }
 
 // sessions says which of host i's sessions is not up, "" if all are.
-func (s bird) sessions(ctx context.Context, i int) (trouble string, err error) {
+func (s *bird) sessions(ctx context.Context, i int) (trouble string, err error) {
 	replies, err := askBird(ctx, s.file(i, ".sock"), "show protocols", "show bfd sessions")
 	switch {
 	case errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED):
@@ -274,7 +298,7 @@ func (s bird) sessions(ctx context.Context, i int) (trouble string, err error) {
 	return "", nil
 }
 
-func (s bird) victim(f Fault, _ rig.Pairs) (int, error) {
+func (s *bird) victim(f Fault, _ rig.Pairs) (int, error) {
 	from, to := s.lab.A, stable[1]
 	if f == F3 {
 		from, to = s.lab.B, stable[0] // what A receives is to be lost
@@ -291,6 +315,6 @@ func (s bird) victim(f Fault, _ rig.Pairs) (int, error) {
 	return 0, fmt.Errorf("the route to %s uses %q, which is no uplink", to, via)
 }
 
-func (s bird) events() []rig.Event { return nil }
+func (s *bird) events() []rig.Event { return nil }
 
-func (s bird) counters(context.Context) (counters, error) { return counters{}, nil }
+func (s *bird) counters(context.Context) (counters, error) { return counters{}, nil }

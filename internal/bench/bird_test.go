@@ -76,7 +76,7 @@ func TestBirdConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	s := bird{l, t.TempDir()}
+	s := &bird{lab: l, dir: t.TempDir()}
 	text, err := s.configuration(1)
 	if err != nil {
 		t.Fatal(err)
