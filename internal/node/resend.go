@@ -70,6 +70,9 @@ func (x *resent) size() int { return len(x.packet()) }
 // urgent reports whether it need not be spaced: a pure acknowledgement.
 func (x *resent) urgent() bool { return x.At == 0 }
 
+// paced reports whether it was sent before, at some pace.
+func (x *resent) paced() bool { return !x.urgent() && !x.Waiting }
+
 // resend starts to send again what a asks for. What was being sent again over
 // another pair is left: it is part of this. But what is to go over the primary pair still is,
 // when the pair under test has proved to be none.
@@ -113,24 +116,31 @@ func newResender(ring *shim.Ring, a shim.Resend, now time.Duration) *resender {
 }
 
 // paceOf returns at which rate packets were sent at first, and somewhat more, in bytes a
-// second.
+// second: up to where it was highest, but at least half of them. Who has no more room to send
+// adds a probe now and then, which says nothing of the rate.
 func paceOf(pending []resent) float64 {
-	var from, to time.Duration
-	sent, all := 0, 0
+	all, total := 0, 0
+	for i := range pending {
+		all += pending[i].size()
+		if pending[i].paced() {
+			total += pending[i].size()
+		}
+	}
+	var from time.Duration
+	sent, most := 0, 0.0
 	for i := range pending {
 		x := &pending[i]
-		all += x.size()
-		if x.urgent() || x.Waiting {
+		if !x.paced() {
 			continue
 		}
 		if from == 0 {
 			from = x.At
 		}
-		to = x.At
-		sent += x.size()
+		if sent += x.size(); 2*sent >= total {
+			most = max(most, float64(sent)/max(x.At-from, resendGrain).Seconds())
+		}
 	}
-	span := max(to-from, resendGrain)
-	return max(resendSpeed*float64(sent)/span.Seconds(), float64(all)/queueFor.Seconds(), resendLeast)
+	return max(resendSpeed*most, float64(all)/queueFor.Seconds(), resendLeast)
 }
 
 func (r *resender) add(k shim.Kept) {

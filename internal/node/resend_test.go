@@ -239,3 +239,29 @@ func TestResendLate(t *testing.T) {
 	}
 	q.inOrder()
 }
+
+// TestResendPace: packets that come one by one when there is no more room to send do not make
+// for a slower pace.
+func TestResendPace(t *testing.T) {
+	q := newQueueing(t)
+	for range 10 { // 5 MB/s
+		q.now += time.Millisecond
+		for range 5 {
+			q.push()
+		}
+	}
+	q.begin(math.MaxInt, true)
+	want := q.r.rate
+	if want < 5e6 || want > 8e6 {
+		t.Fatalf("%.0f bytes a second, want 5 million and little more", want)
+	}
+	q.r = nil
+	for range 3 {
+		q.now += 10 * time.Millisecond
+		q.push()
+	}
+	q.begin(math.MaxInt, true)
+	if q.r.rate < 0.9*want {
+		t.Errorf("%.0f bytes a second after three probes, %.0f without", q.r.rate, want)
+	}
+}
