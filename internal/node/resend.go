@@ -127,7 +127,7 @@ func paceOf(pending []resent) float64 {
 		}
 	}
 	var from time.Duration
-	sent, most := 0, 0.0
+	sent, burst, most := 0, 0, 0.0 // burst are those sent within the first grain
 	for i := range pending {
 		x := &pending[i]
 		if !x.paced() {
@@ -136,8 +136,13 @@ func paceOf(pending []resent) float64 {
 		if from == 0 {
 			from = x.At
 		}
-		if sent += x.size(); 2*sent >= total {
-			most = max(most, float64(sent)/max(x.At-from, resendGrain).Seconds())
+		sent += x.size()
+		span, after := x.At-from, sent-burst
+		if span < resendGrain {
+			span, after, burst = resendGrain, sent, sent
+		}
+		if 2*sent >= total {
+			most = max(most, float64(after)/span.Seconds())
 		}
 	}
 	return max(resendSpeed*most, float64(all)/queueFor.Seconds(), resendLeast)
