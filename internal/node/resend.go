@@ -14,14 +14,16 @@ const (
 	resendGrain = time.Millisecond
 	// resendCredit is for how long a resender that is late may catch up at once.
 	resendCredit = 4 * resendGrain
-	// resendSpeed is how much faster packets go than they came: so that there comes an
-	// end to those that queue behind.
-	resendSpeed = 1.25
+	// resendSpeed is how much faster packets go than they came, so that there comes an
+	// end to those that queue behind; little, since they may have filled the link.
+	resendSpeed = 1.1
+	// resendWithin is how long they may take, if nothing queued behind.
+	resendWithin = 250 * time.Millisecond
 	// resendLeast is the least rate, in bytes a second: a packet in a millisecond.
 	resendLeast = 1.5e6
 	// queueFor and queueBytes bound how long, and how much of what comes meanwhile,
 	// queues behind what is sent again.
-	queueFor   = 250 * time.Millisecond
+	queueFor   = 600 * time.Millisecond
 	queueBytes = 1 << 20
 )
 
@@ -145,7 +147,7 @@ func paceOf(pending []resent) float64 {
 			most = max(most, float64(after)/span.Seconds())
 		}
 	}
-	return max(resendSpeed*most, float64(all)/queueFor.Seconds(), resendLeast)
+	return max(resendSpeed*most, float64(all)/resendWithin.Seconds(), resendLeast)
 }
 
 func (r *resender) add(k shim.Kept) {

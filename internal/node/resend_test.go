@@ -87,7 +87,7 @@ func (q *queueing) inOrder() {
 }
 
 // What comes while packets are sent again queues behind them, whether the pair is under
-// test or primary by then; all go in order, at most a quarter faster than they came.
+// test or primary by then; all go in order, little faster than they came.
 func TestResendInOrder(t *testing.T) {
 	const lost, perTick = 40, 10
 	q := newQueueing(t)
