@@ -18,9 +18,16 @@ func (n *Node) loop(ctx context.Context) error {
 	n.looper = l
 	l.tellOffloads()
 	answers := l.askNames()
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		l.tellLocals()
+		l.expire()
+		l.checkBudget()
+		timer.Stop()
+		if next := l.next(); !next.IsZero() {
+			timer.Reset(max(time.Until(next), n.tests.wait(time.Now())))
+		}
 		select {
 		case p := <-n.wakes:
 			p.waking.Store(false)
@@ -46,13 +53,6 @@ func (n *Node) loop(ctx context.Context) error {
 			return nil
 		}
 		l.wakes++
-		l.tellLocals()
-		l.expire()
-		l.checkBudget()
-		timer.Stop()
-		if next := l.next(); !next.IsZero() {
-			timer.Reset(max(time.Until(next), n.tests.wait(time.Now())))
-		}
 	}
 }
 
