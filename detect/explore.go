@@ -32,6 +32,9 @@ type exploration struct {
 	testing          locator.Pair
 	id               uint64
 	sentAt, deadline time.Time
+	// repeatAt is when testing is polled again, polled how often it was.
+	repeatAt time.Time
+	polled   int
 	// doubt says that the primary is in doubt: it was polled tries times, is to be
 	// polled again at againAt, and is given up at condemnAt.
 	doubt              bool
@@ -51,6 +54,11 @@ type exploration struct {
 // stop keeps what later explorations need: when we last tested.
 func (x *exploration) stop() { *x = exploration{sentAt: x.sentAt, failed: x.failed} }
 
+// noTest: no other pair is under test any longer.
+func (x *exploration) noTest() {
+	x.testing, x.deadline, x.repeatAt = locator.Pair{}, time.Time{}, time.Time{}
+}
+
 // suspects reports whether a suspicion of the primary here began it.
 func (x *exploration) suspects() bool {
 	return x.cause == Timer || x.cause == ICMP || x.cause == Complaint
@@ -58,7 +66,7 @@ func (x *exploration) suspects() bool {
 
 // next returns when something is to be done, zero for never.
 func (x *exploration) next() time.Time {
-	return earliest(x.deadline, earliest(x.againAt, x.condemnAt))
+	return earliest(earliest(x.deadline, x.repeatAt), earliest(x.againAt, x.condemnAt))
 }
 
 // begin starts an exploration. doubt says that the primary itself is to be
@@ -180,13 +188,14 @@ func (m *Machine) overdue(now time.Time) bool {
 }
 
 // carry has packets go with the tests from now on.
-func (m *Machine) carry(acts []Action) []Action {
+func (m *Machine) carry(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	x.carries, m.checkAt = true, time.Time{}
 	switch {
 	case x.verified.IsValid():
 		return m.duplicate(x.verified, acts)
 	case x.testing.IsValid() && x.testing != m.primary:
+		m.planRepeat(now)
 		return m.duplicate(x.testing, acts)
 	}
 	return acts
@@ -196,18 +205,26 @@ func (m *Machine) carry(acts []Action) []Action {
 func (m *Machine) advance(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	if m.overdue(now) {
-		acts = m.carry(acts)
+		acts = m.carry(now, acts)
 	}
 	if due(x.againAt, now) {
-		if due(x.deadline, now) {
-			x.deadline = now.Add(leastWait) // one after another
+		for _, t := range []*time.Time{&x.deadline, &x.repeatAt} {
+			if due(*t, now) {
+				*t = now.Add(leastWait) // one after another
+			}
 		}
 		return m.pollPrimary(now, acts)
 	}
 	if due(x.condemnAt, now) {
 		acts = m.condemn(now, false, acts)
 	}
-	if m.state != TestingPrimary || !due(x.deadline, now) {
+	if m.state != TestingPrimary {
+		return acts
+	}
+	if !due(x.deadline, now) {
+		if due(x.repeatAt, now) {
+			return m.repeat(now, acts)
+		}
 		return acts
 	}
 	x.deadline = time.Time{}
@@ -275,10 +292,33 @@ func (m *Machine) sendTest(now time.Time, k locator.Pair, acts []Action) []Actio
 	poll.Round, poll.Wish = x.round, k == m.wish
 	x.id = poll.ID
 	acts = append(acts, poll)
+	x.polled, x.repeatAt = 1, time.Time{}
 	if x.carries {
+		m.planRepeat(now)
 		acts = m.duplicate(k, acts)
 	}
 	return acts
+}
+
+// mostPolls is how many Polls a pair under test gets within its turn.
+const mostPolls = 4
+
+// planRepeat has the pair under test polled again soon. Packets go over it, and may be what
+// makes the Poll get lost: they all wait together where the first hop is to be resolved.
+// Only the first round has that, the rest of an outage is not worth more signalling.
+func (m *Machine) planRepeat(now time.Time) {
+	x := &m.explore
+	x.repeatAt = time.Time{}
+	if x.round == 0 && x.polled < mostPolls && x.testing != m.primary {
+		x.repeatAt = now.Add(m.repeatAfter(x.testing))
+	}
+}
+
+func (m *Machine) repeat(now time.Time, acts []Action) []Action {
+	x := &m.explore
+	x.polled++
+	m.planRepeat(now)
+	return append(acts, m.poll(now, x.testing, true, !x.cause.policy()))
 }
 
 // duplicate has packets go over p too; the zero pair ends it.

@@ -173,7 +173,7 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 		if p == x.verified && sent.After(x.verifiedAt) {
 			x.verifiedAt = sent
 		}
-		x.testing, x.deadline = locator.Pair{}, time.Time{}
+		x.noTest()
 		return acts
 	}
 	return m.operational(now, p, TestOK, sent, acts)
@@ -233,7 +233,7 @@ func (m *Machine) tryNext(now time.Time, e Event, acts []Action) []Action {
 		return m.sendTest(now, next, acts)
 	}
 	if x := &m.explore; x.doubt {
-		x.testing, x.deadline = locator.Pair{}, time.Time{}
+		x.noTest()
 		return acts
 	}
 	return m.giveUp(now, e, acts)
@@ -333,7 +333,7 @@ func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, bef
 
 // giveUp: no pair is left to try.
 func (m *Machine) giveUp(now time.Time, e Event, acts []Action) []Action {
-	m.explore.testing = locator.Pair{}
+	m.explore.noTest()
 	acts = m.use(now, locator.Pair{}, Reason{m.explore.cause, e}, acts)
 	acts = m.duplicate(locator.Pair{}, acts)
 	acts = m.set(NoPrimary, e, locator.Pair{}, acts)

@@ -171,7 +171,23 @@ func (f failure) shares(k locator.Pair, p *pair) (n int) {
 
 // pollTimer returns how long to wait for the answer to a Poll on k.
 func (m *Machine) pollTimer(k locator.Pair) time.Duration {
-	var own, best rtt
+	return m.timers.pollTimer(m.pollRTT(k))
+}
+
+// repeatAfter returns when a Poll on k is sent once more, with no answer yet.
+func (m *Machine) repeatAfter(k locator.Pair) time.Duration {
+	own, best := m.pollRTT(k)
+	switch {
+	case own.known():
+		return m.timers.gap(own)
+	case best.known():
+		return m.timers.gap(best)
+	}
+	return m.timers.gap(rtt{smoothed: m.timers.InitialRTT})
+}
+
+// pollRTT returns the round-trip time of Polls on k, and the least of any pair.
+func (m *Machine) pollRTT(k locator.Pair) (own, best rtt) {
 	if p := m.of(k); p != nil {
 		own = p.pollRTT
 	}
@@ -180,7 +196,7 @@ func (m *Machine) pollTimer(k locator.Pair) time.Duration {
 			best = p.pollRTT
 		}
 	}
-	return m.timers.pollTimer(own, best)
+	return own, best
 }
 
 // Count returns how many pairs there are.

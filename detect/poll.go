@@ -77,22 +77,22 @@ func (p *polls) take(now time.Time, id uint64) (sentPoll, bool) {
 	return sentPoll{}, false
 }
 
-// pending reports whether a Poll on pair is unanswered since after t. Padded ones may
-// have been too long.
+// pending reports whether a Poll on k that asks for an answer has none since after t. Padded
+// ones may have been too long.
 func (p *polls) pending(k locator.Pair, t time.Time) bool {
 	for _, s := range p.sent {
-		if s.pair == k && s.at.After(t) && s.size == 0 {
+		if s.asks && s.pair == k && s.at.After(t) && s.size == 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// silent reports whether a Poll on k is unanswered that was sent after t and not later than
-// by, long enough ago to be answered.
+// silent reports whether a Poll on k that asks for an answer has none, and was sent after t
+// and not later than by, long enough ago to be answered.
 func (p *polls) silent(k locator.Pair, t, by time.Time) bool {
 	for _, s := range p.sent {
-		if s.pair == k && s.at.After(t) && !s.at.After(by) && s.size == 0 {
+		if s.asks && s.pair == k && s.at.After(t) && !s.at.After(by) && s.size == 0 {
 			return true
 		}
 	}

@@ -6,8 +6,9 @@ import (
 )
 
 // condemned returns how long after a suspicion a dead primary is left for a pair that answers
-// each Poll within rtt, when there were so many false alarms of late.
-func condemned(t *testing.T, rtt time.Duration, alarms float64) time.Duration {
+// each Poll within rtt, when there were so many false alarms of late. asks says that the peer
+// looks for a pair itself, and has its own Poll come over that one with each answer.
+func condemned(t *testing.T, rtt time.Duration, alarms float64, asks bool) time.Duration {
 	t.Helper()
 	h := operationalOn(t, "A1→B1", "A2→B2")
 	primary := h.m.of(pairOf("A1→B1"))
@@ -43,6 +44,9 @@ func condemned(t *testing.T, rtt time.Duration, alarms float64) time.Duration {
 		answers = answers[1:]
 		h.now = a.at
 		h.answered(a.poll)
+		if asks {
+			h.hear("A2→B2", true)
+		}
 	}
 	return h.now.Sub(start)
 }
@@ -51,11 +55,20 @@ func condemned(t *testing.T, rtt time.Duration, alarms float64) time.Duration {
 // verdict, though it be slower than the primary.
 func TestSlowWitness(t *testing.T) {
 	for _, alarms := range []float64{0, 9} {
-		want := condemned(t, rttOfTests, alarms)
+		want := condemned(t, rttOfTests, alarms, false)
 		for _, rtt := range []time.Duration{2 * rttOfTests, 3 * rttOfTests, 5 * rttOfTests} {
-			if got := condemned(t, rtt, alarms); got > want+rtt {
+			if got := condemned(t, rtt, alarms, false); got > want+rtt {
 				t.Errorf("after %v false alarms, over a pair of %v: left after %v, want about %v", alarms, rtt, got, want)
 			}
 		}
+	}
+}
+
+// TestWitnessIsNotAsked: Polls of ours that only answer the peer's are never answered, which
+// says nothing against the pair that is to become primary, the quicker one.
+func TestWitnessIsNotAsked(t *testing.T) {
+	want := condemned(t, rttOfTests/10, 0, false)
+	if got := condemned(t, rttOfTests/10, 0, true); got > want {
+		t.Errorf("a peer that asks, too, has the dead primary left after %v, not %v", got, want)
 	}
 }
