@@ -181,6 +181,35 @@ func testDefaultRouter(t *testing.T, family int, own, router, beyond string) {
 	l.untilState(own, locator.Operational)
 }
 
+// A router is looked for as soon as it can be, though nobody sends to it yet, and again when
+// its link comes back.
+func TestRouterIsMet(t *testing.T) {
+	for _, family := range []struct {
+		number            int
+		own, router, bits string
+	}{
+		{netlink.FAMILY_V4, "192.0.2.1", "192.0.2.254", "/24"},
+		{netlink.FAMILY_V6, "2001:db8::1", "2001:db8::fe", "/64"},
+	} {
+		t.Run(family.router, func(t *testing.T) {
+			l := newLab(t)
+			l.add(l.far, "up0", family.router+family.bits, unix.IFA_F_NODAD)
+			l.add(l.near, "up0", family.own+family.bits, unix.IFA_F_NODAD)
+			l.defaultRoute(family.router)
+			l.run()
+			known := func() bool { return l.neighbourIs(family.number, family.router, unix.NUD_REACHABLE) }
+			l.poll("the router to be known", known)
+			l.setUp(l.far, "up0", false)
+			l.poll("the router to be forgotten", func() bool { return !known() })
+			l.setUp(l.far, "up0", true)
+			if family.number == netlink.FAMILY_V6 { // its address went with the link
+				l.add(l.far, "up0", family.router+family.bits, unix.IFA_F_NODAD)
+			}
+			l.poll("the router to be known again", known)
+		})
+	}
+}
+
 // defaultRoute gives near a default route through gw, and little patience with
 // routers that do not answer.
 func (l *lab) defaultRoute(gw string) {

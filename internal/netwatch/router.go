@@ -90,6 +90,37 @@ func (w *Watcher) askAgain() {
 	}
 }
 
+// meet makes the kernel look for each gateway once when its interface comes up, or the
+// route: the first packets that go there, the test of a pair that is to take over among them,
+// would have to wait for it, and be dropped when there are many.
+func (w *Watcher) meet(gateways []gateway) {
+	met := make(map[gateway]bool, len(gateways))
+	for _, g := range askable(gateways, w.tables) {
+		if met[g] = true; !w.met[g] {
+			w.ask(g)
+		}
+	}
+	w.met = met
+}
+
+// askable returns those gateways that can be asked for, whatever is known of them: the
+// interface is up, resolves addresses, and has one of the family.
+func askable(gateways []gateway, t tables) (all []gateway) {
+	for _, g := range gateways {
+		up := slices.ContainsFunc(t.links, func(l netlink.Link) bool {
+			a := l.Attrs()
+			return a.Index == g.index && a.RawFlags&upFlags == upFlags && a.RawFlags&unix.IFF_NOARP == 0
+		})
+		if up && slices.ContainsFunc(t.addrs, func(a netlink.Addr) bool {
+			own, ok := addrOf(a.IP)
+			return ok && a.LinkIndex == g.index && own.Is4() == g.addr.Is4()
+		}) {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
 // ask makes the kernel look for g. It needs CAP_NET_ADMIN.
 func (w *Watcher) ask(g gateway) {
 	err := w.handle.NeighSet(&netlink.Neigh{

@@ -54,6 +54,7 @@ type Watcher struct {
 	// Owned by watch.
 	tables    tables
 	failed    map[gateway]bool
+	met       map[gateway]bool
 	last      []locator.Fact
 	delivered bool
 }
@@ -197,6 +198,7 @@ func (w *Watcher) refresh() error {
 		gateways := gatewaysOf(w.tables.routes)
 		w.failed = failures(gateways, w.tables.neighbours, w.failed)
 		w.deliver(facts(w.tables, gateways, w.failed))
+		w.meet(gateways)
 	}
 	return nil
 }
