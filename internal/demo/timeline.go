@@ -168,9 +168,19 @@ func (o observation) stall(as []rig.Arrival) Stall {
 		g = rig.GapFrom(as, o.healedAt, o.until)
 	}
 	s := Stall{From: rig.Millis(g.Start - o.brokenAt), Length: rig.Millis(g.Length()), Ended: !g.Open}
-	s.Before = rig.Millis(rig.LongestGap(as[:rig.After(as, o.brokenAt)], o.brokenAt-steadyFor, o.brokenAt, o.brokenAt).Length())
+	s.Before = rig.Millis(o.before(as[:rig.After(as, o.brokenAt)]).Length())
 	if i := rig.After(as, o.healedAt); i < len(as) {
 		s.AfterReturn = rig.Millis(rig.LongestGap(as, as[i].At+1, o.until, o.until).Length())
 	}
 	return s
+}
+
+// before returns the longest gap of a stream shortly before the failure, of what had arrived
+// until then. Before the first arrival there was no stream.
+func (o observation) before(as []rig.Arrival) rig.Gap {
+	from := o.brokenAt - steadyFor
+	if len(as) > 0 {
+		from = max(from, as[0].At+1)
+	}
+	return rig.LongestGap(as, from, o.brokenAt, o.brokenAt)
 }

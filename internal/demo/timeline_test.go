@@ -52,8 +52,8 @@ func failover() observation {
 			at(1070, "a", node.Event{Kind: "switch", Pair: &second, Old: &first, Cause: "icmp, then test ok"}),
 			at(2500, "a", node.Event{Kind: "switch", Pair: &first, Old: &second}),
 		},
-		bulk: steps(980, 990, 1005, 1090, 1095, 1500, 1990, 2010, 2400, 2990),
-		rr:   steps(990, 1000, 1095, 1990, 2000, 2990),
+		bulk: steps(200, 980, 990, 1005, 1090, 1095, 1500, 1990, 2010, 2400, 2990),
+		rr:   steps(940, 990, 1000, 1095, 1990, 2000, 2990),
 	}
 }
 
@@ -67,8 +67,8 @@ func TestMeasure(t *testing.T) {
 			{After: rig.Millis(80 * msec), Node: "b", Pair: &second},
 		},
 		FirstByte: ptr(rig.Millis(90 * msec)),
-		Bulk:      Stall{From: rig.Millis(500 * msec), Length: rig.Millis(490 * msec), Ended: true, AfterReturn: rig.Millis(590 * msec), Before: rig.Millis(980 * msec)},
-		RR:        Stall{From: rig.Millis(95 * msec), Length: rig.Millis(895 * msec), Ended: true, AfterReturn: rig.Millis(990 * msec), Before: rig.Millis(990 * msec)},
+		Bulk:      Stall{From: rig.Millis(500 * msec), Length: rig.Millis(490 * msec), Ended: true, AfterReturn: rig.Millis(590 * msec), Before: rig.Millis(780 * msec)},
+		RR:        Stall{From: rig.Millis(95 * msec), Length: rig.Millis(895 * msec), Ended: true, AfterReturn: rig.Millis(990 * msec), Before: rig.Millis(50 * msec)},
 		Survived:  true, OnTarget: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
