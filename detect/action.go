@@ -65,7 +65,11 @@ type Transition struct {
 // sent. "One approach is to rely on data packets" (§5.4): if the primary is dead,
 // the data has arrived when the answer does; if not, upper layers see duplicates.
 // The zero pair ends it, and so does SetPrimary.
-type Duplicate struct{ To locator.Pair }
+type Duplicate struct {
+	To locator.Pair
+	// Answered says that the pair has answered already.
+	Answered bool
+}
 
 // ResetTimer says that the primary is known to work ("Reset timer"). What was sent
 // before that instant counts as confirmed; a zero instant leaves it to the packet

@@ -327,5 +327,5 @@ func (m *Machine) duplicate(p locator.Pair, acts []Action) []Action {
 		return acts
 	}
 	m.second = p
-	return append(acts, Duplicate{p})
+	return append(acts, Duplicate{To: p, Answered: p.IsValid() && p == m.explore.verified})
 }

@@ -174,6 +174,9 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 			x.verifiedAt = sent
 		}
 		x.noTest()
+		if x.carries {
+			acts = m.duplicate(x.verified, acts)
+		}
 		return acts
 	}
 	return m.operational(now, p, TestOK, sent, acts)

@@ -280,10 +280,19 @@ func (m *Machine) answer(now time.Time, k locator.Pair, move bool, acts []Action
 		return m.begin(now, PeerPoll, k, true, acts)
 	case x.doubt && k == m.primary:
 		return append(acts, m.poll(now, k, true, true))
+	case m.heardOn(x.testing):
+		return append(acts, m.poll(now, k, false, false))
 	}
 	// The peer is heard here: a better guess than the one under test, whose answer
 	// may still come.
 	return m.sendTest(now, k, acts)
+}
+
+// heardOn reports whether the peer was heard over the reverse of k, which is not the primary
+// pair, since the exploration began.
+func (m *Machine) heardOn(k locator.Pair) bool {
+	p := m.of(k)
+	return p != nil && k != m.primary && !p.inboundAt.Before(m.explore.startedAt)
 }
 
 // recent returns since when a Poll on k may still be answered in time.

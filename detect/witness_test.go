@@ -72,3 +72,40 @@ func TestWitnessIsNotAsked(t *testing.T) {
 		t.Errorf("a peer that asks, too, has the dead primary left after %v, not %v", got, want)
 	}
 }
+
+// TestPacketsGoWhereItWorks: once a pair has answered, packets go over it as well as over the
+// primary in doubt, not over the pair that was tested after it.
+func TestPacketsGoWhereItWorks(t *testing.T) {
+	h := testingOn(t, "A1→B1", "A2→B2", "A3→B3")
+	for _, testing := range []string{"A2→B2", "A3→B3"} {
+		for nameOf(h.m.Testing()) != testing {
+			h.now = h.m.Deadline()
+			h.ignore().wake()
+		}
+	}
+	if h.m.second != pairOf("A3→B3") {
+		t.Fatalf("packets go over %v, too", nameOf(h.m.second))
+	}
+	h.ignore().answered(h.tests[pairOf("A2→B2")])
+	if h.m.Primary() != pairOf("A1→B1") || h.m.second != pairOf("A2→B2") {
+		t.Errorf("primary %s, and packets go over %s, too", nameOf(h.m.Primary()), nameOf(h.m.second))
+	}
+	if last := h.pending[len(h.pending)-1]; last != (Duplicate{To: pairOf("A2→B2"), Answered: true}) {
+		t.Errorf("%+v", last)
+	}
+}
+
+// TestPeerIsHeardTwice: a peer that explores polls over one pair after another. It was heard
+// over the pair under test, so that the next one is no better guess.
+func TestPeerIsHeardTwice(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2", "A3→B3")
+	h.hear("A2→B2", true)
+	h.ignore().wantState(TestingPrimary, "A1→B1", "A2→B2")
+	h.after(rttOfTests/4).hear("A3→B3", true)
+	h.expect("Answer A3→B3")
+	h.wantState(TestingPrimary, "A1→B1", "A2→B2")
+
+	h = testingOn(t, "A1→B1", "A2→B2", "A3→B3") // nothing is known of the one under test
+	h.ignore().hear("A3→B3", true)
+	h.ignore().wantState(TestingPrimary, "A1→B1", "A3→B3")
+}

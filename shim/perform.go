@@ -26,7 +26,7 @@ func (c *Context) perform(acts []detect.Action) {
 		case detect.SetPrimary:
 			c.setPrimary(a)
 		case detect.Duplicate:
-			c.duplicate(a.To)
+			c.duplicate(a.To, a.Answered)
 		case detect.Answered:
 			if a.Padded {
 				// That one did not arrive would be no loss of the pair's.
@@ -34,7 +34,7 @@ func (c *Context) perform(acts []detect.Action) {
 			}
 			c.vouched = c.remotes.verify(a.Pair.Remote) || c.vouched
 			if a.Pair == c.untrusted {
-				c.duplicate(a.Pair)
+				c.duplicate(a.Pair, true)
 			}
 			if a.Pair == c.second {
 				c.do(ResendRest{a.Pair})
@@ -99,9 +99,9 @@ const (
 	resendAll   = 1 << 30
 )
 
-// duplicate sends packets over p too, from the unconfirmed ones on; the zero pair
-// ends it.
-func (c *Context) duplicate(p locator.Pair) {
+// duplicate sends packets over p too, from the unconfirmed ones on, and all of those if it has
+// answered; the zero pair ends it.
+func (c *Context) duplicate(p locator.Pair, answered bool) {
 	if !c.inDoubt() {
 		c.doubtSince = c.lostSince()
 	}
@@ -113,10 +113,10 @@ func (c *Context) duplicate(p locator.Pair) {
 		}
 	case c.remotes.trusted(p.Remote):
 		c.second, c.doubled = p, true
-		if c.machine.Primary().IsValid() {
+		if c.machine.Primary().IsValid() && !answered {
 			c.resend(p, resendFirst)
 		} else {
-			c.resend(p, resendAll) // what the host sends goes there, too
+			c.resend(p, resendAll) // without a primary, what the host sends goes there, too
 		}
 	default:
 		c.untrusted = p
