@@ -130,13 +130,21 @@ func (m *Machine) deleteUnderTest(now time.Time, primary bool, gone func(locator
 		x.doubt, x.againAt, x.condemnAt = false, time.Time{}, time.Time{}
 		x.cause, x.carries = DeletePair, true
 	}
-	if gone(x.verified) {
+	lost := gone(x.verified)
+	if lost {
 		x.verified = locator.Pair{}
+	}
+	if gone(m.second) {
+		to := x.testing
+		if gone(to) || to == m.primary || !x.carries {
+			to = locator.Pair{}
+		}
+		acts = m.duplicate(to, acts)
 	}
 	switch {
 	case primary && x.verified.IsValid():
 		return m.operational(now, x.verified, TestOK, x.startedAt, acts)
-	case gone(x.testing) || primary && !x.testing.IsValid():
+	case gone(x.testing) || (primary || lost) && !x.testing.IsValid():
 		return m.tryNext(now, DeletePair, acts)
 	case primary:
 		acts = m.duplicate(x.testing, acts)

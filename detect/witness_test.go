@@ -109,3 +109,17 @@ func TestPeerIsHeardTwice(t *testing.T) {
 	h.ignore().hear("A3→B3", true)
 	h.ignore().wantState(TestingPrimary, "A1→B1", "A3→B3")
 }
+
+// TestVerifiedPairGoes: packets do not go over a pair that was taken away, and another one is
+// tried for the primary in doubt.
+func TestVerifiedPairGoes(t *testing.T) {
+	h := testingOn(t, "A1→B1", "A2→B2", "A3→B3")
+	for nameOf(h.m.Testing()) != "A2→B2" {
+		h.now = h.m.Deadline()
+		h.ignore().wake()
+	}
+	h.ignore().answered(h.tests[pairOf("A2→B2")])
+	h.ignore().candidates("A1→B1", "A3→B3")
+	h.expect("Duplicate on none", "Send test A3→B3", "Duplicate on A3→B3")
+	h.wantState(TestingPrimary, "A1→B1", "A3→B3")
+}
