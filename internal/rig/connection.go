@@ -20,14 +20,33 @@ type Connection struct {
 	listener net.Listener
 }
 
+const (
+	portTime  = time.Second // how long a port may be in use still
+	portPause = 5 * time.Millisecond
+)
+
 // Connect connects plain TCP from a, an address of host A, to b at host B.
 func Connect(ctx context.Context, l *lab.Lab, a, b netip.Addr, port uint16) (c Connection, err error) {
 	to := netip.AddrPortFrom(b, port)
-	listener, err := l.B.Listen("tcp6", to.String())
+	listener, err := listen(ctx, func() (net.Listener, error) { return l.B.Listen("tcp6", to.String()) })
 	if err != nil {
 		return c, fmt.Errorf("listening on %s: %w", to, err)
 	}
 	return Join(ctx, listener, func() (net.Conn, error) { return l.A.DialFrom(ctx, "tcp6", a, to.String()) })
+}
+
+// listen waits until an earlier listener is gone: a program that is being started holds what it
+// inherits for a moment.
+func listen(ctx context.Context, try func() (net.Listener, error)) (net.Listener, error) {
+	for began := time.Now(); ; {
+		listener, err := try()
+		if !errors.Is(err, unix.EADDRINUSE) || time.Since(began) > portTime {
+			return listener, err
+		}
+		if err := Pause(ctx, portPause); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // Join dials and accepts. It closes the listener, at once if it fails and else with
