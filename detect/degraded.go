@@ -68,6 +68,15 @@ type trial struct {
 	at time.Time
 }
 
+// resume goes on after an exploration, in which what was due had to wait.
+func (t *trial) resume(now time.Time) {
+	for _, at := range []*time.Time{&t.at, &t.measureAt} {
+		if !at.IsZero() && at.Before(now) {
+			*at = now
+		}
+	}
+}
+
 // stop ends a train without a verdict.
 func (t *trial) stop() { t.pair, t.at = locator.Pair{}, time.Time{} }
 

@@ -15,9 +15,10 @@ import (
 // under test as well (Duplicate), so that taking one's time costs the application
 // nothing.
 type exploration struct {
-	// cause is what began it, startedAt when.
-	cause     Event
-	startedAt time.Time
+	// cause is what began it, startedAt when. since is when the first began of those with no
+	// primary in between.
+	cause            Event
+	startedAt, since time.Time
 	// failed is the primary that came into doubt or went, wanted the pair that a
 	// Policy change is for.
 	failed failure
@@ -73,7 +74,11 @@ func (x *exploration) next() time.Time {
 // tested; then p is only what to test besides, and may be zero.
 func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, acts []Action) []Action {
 	x := &m.explore
-	*x = exploration{cause: cause, startedAt: now, failed: x.failed, sentAt: x.sentAt}
+	since := now
+	if m.state == NoPrimary && !x.since.IsZero() {
+		since = x.since
+	}
+	*x = exploration{cause: cause, startedAt: now, since: since, failed: x.failed, sentAt: x.sentAt}
 	x.doubt = doubt && m.primary.IsValid()
 	// Who explores only because the peer does, and knows that its own packets arrive,
 	// need not send them twice; nor could it then tell any longer that they do.
@@ -116,7 +121,7 @@ func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
 	if x.verified.IsValid() {
 		acts = append(acts, m.poll(now, x.verified, true, true))
 	}
-	if x.tries == 1 && !x.testing.IsValid() {
+	if x.tries == 1 && !x.testing.IsValid() && !x.verified.IsValid() {
 		x.testing, x.sentAt, x.id = m.primary, now, poll.ID
 		x.deadline = now.Add(m.firstLead())
 	}
@@ -148,6 +153,9 @@ func (m *Machine) condemn(now time.Time, certain bool, acts []Action) []Action {
 		p.tested(now, false)
 	}
 	acts = append(acts, TestFailed{Pair: m.primary, After: now.Sub(x.startedAt)})
+	if !x.carries {
+		acts = m.carry(now, acts)
+	}
 	switch {
 	case x.verified.IsValid():
 		return m.operational(now, x.verified, TestOK, x.startedAt, acts)
@@ -197,6 +205,10 @@ func (m *Machine) carry(now time.Time, acts []Action) []Action {
 	case x.testing.IsValid() && x.testing != m.primary:
 		m.planRepeat(now)
 		return m.duplicate(x.testing, acts)
+	}
+	// The first other pair has its turn as after a suspicion of our own.
+	if t := now.Add(m.timers.lead(m.primaryRTT())); x.deadline.After(t) {
+		x.deadline = t
 	}
 	return acts
 }

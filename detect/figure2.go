@@ -95,7 +95,11 @@ func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Ac
 // addPair "does not usually result in any immediate action, unless we are
 // currently lacking an operational primary pair".
 func (m *Machine) addPair(now time.Time, p locator.Pair, acts []Action) []Action {
-	m.explore.round = 0 // news: the back-off starts anew
+	x := &m.explore
+	x.round = 0 // news: the back-off starts anew
+	if m.state == TestingPrimary && x.doubt && !x.testing.IsValid() && !x.verified.IsValid() {
+		return m.tryNext(now, AddPair, acts)
+	}
 	if m.state != NoPrimary {
 		return acts
 	}
@@ -126,6 +130,7 @@ func (m *Machine) deletePair(now time.Time, old known, acts []Action) []Action {
 // deleteUnderTest is deletePair while an exploration lasts.
 func (m *Machine) deleteUnderTest(now time.Time, primary bool, gone func(locator.Pair) bool, acts []Action) []Action {
 	x := &m.explore
+	wish := x.cause.policy()
 	if primary {
 		x.doubt, x.againAt, x.condemnAt = false, time.Time{}, time.Time{}
 		x.cause, x.carries = DeletePair, true
@@ -146,7 +151,10 @@ func (m *Machine) deleteUnderTest(now time.Time, primary bool, gone func(locator
 		return m.operational(now, x.verified, TestOK, x.startedAt, acts)
 	case gone(x.testing) || (primary || lost) && !x.testing.IsValid():
 		return m.tryNext(now, DeletePair, acts)
+	case primary && wish:
+		return m.sendTest(now, x.testing, acts) // now the peer is to look for one, too
 	case primary:
+		m.planRepeat(now)
 		acts = m.duplicate(x.testing, acts)
 	}
 	return acts
@@ -227,9 +235,13 @@ func (m *Machine) testFail(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	if p := m.of(x.testing); p != nil {
 		p.tested(now, false)
+		p.watch = watch{}
 		m.remember(x.testing, m.records[x.testing])
 	}
 	acts = append(acts, TestFailed{Pair: x.testing, ID: x.id, After: now.Sub(x.sentAt)})
+	if x.cause.policy() && x.testing == m.primary {
+		return m.suspect(now, Timer, acts) // it was not in doubt until now
+	}
 	return m.tryNext(now, TestFail, acts)
 }
 
@@ -266,8 +278,24 @@ func (m *Machine) HandleSendError(now time.Time, p locator.Pair, acts []Action) 
 		return m.condemn(now, true, acts)
 	case m.state == TestingPrimary && p == x.testing:
 		return m.testFail(now, acts)
+	case m.state == TestingPrimary && p == x.verified:
+		return m.loseVerified(now, acts)
 	}
 	return m.HandleHint(now, p, acts)
+}
+
+// loseVerified: the pair that was to take the place of the primary in doubt cannot.
+func (m *Machine) loseVerified(now time.Time, acts []Action) []Action {
+	x := &m.explore
+	x.verified = locator.Pair{}
+	acts = m.duplicate(locator.Pair{}, acts)
+	switch {
+	case !x.testing.IsValid():
+		return m.tryNext(now, TestFail, acts)
+	case x.carries && x.testing != m.primary:
+		return m.duplicate(x.testing, acts)
+	}
+	return acts
 }
 
 // HandleHint takes in a sign of trouble on p that nothing vouches for: an ICMP
@@ -336,6 +364,7 @@ func (m *Machine) operational(now time.Time, p locator.Pair, evidence Event, bef
 		m.answeredAt = now
 	}
 	m.explore.stop()
+	m.trial.resume(now)
 	m.wish = locator.Pair{}
 	m.checkAt = time.Time{} // the next Observe finds out what is still unconfirmed
 	acts = m.set(PrimaryOperational, evidence, p, acts)

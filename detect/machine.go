@@ -225,7 +225,10 @@ func (m *Machine) HandleTimeout(now time.Time, acts []Action) []Action {
 	}
 	if due(m.reportAt, now) {
 		m.reportAt = time.Time{}
-		if m.primary.IsValid() {
+		switch v := m.explore.verified; {
+		case m.state == TestingPrimary && v.IsValid():
+			acts = append(acts, SendReport{v})
+		case m.primary.IsValid():
 			acts = append(acts, SendReport{m.primary})
 		}
 	}

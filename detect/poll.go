@@ -227,7 +227,7 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if !s.at.Before(p.testedAt) {
 			p.tested(s.at, true)
 		}
-		if !best.pair.IsValid() || s.pair == m.gladly() {
+		if glad := m.gladly(); !best.pair.IsValid() || s.pair == glad && (best.pair != glad || s.at.After(best.at)) {
 			best = s
 		}
 	}
@@ -253,7 +253,7 @@ func (m *Machine) wants() bool {
 
 // current reports whether the answer to s bears on what is being explored now.
 func (m *Machine) current(s sentPoll) bool {
-	return m.state != TestingPrimary || !s.at.Before(m.explore.startedAt)
+	return m.state != TestingPrimary || !s.at.Before(m.explore.since)
 }
 
 // answer replies to a Poll that came over the reverse of k. The answer is a Poll
@@ -273,12 +273,15 @@ func (m *Machine) answer(now time.Time, k locator.Pair, move bool, acts []Action
 	}
 	x := &m.explore
 	x.round = 0 // news: the back-off starts anew
+	if v := x.verified; m.state == TestingPrimary && v.IsValid() && v != k {
+		acts = append(acts, m.poll(now, v, false, false)) // in our direction k may be dead
+	}
 	switch {
 	case !move || m.wants() || x.verified.IsValid() || m.polls.pending(k, m.recent(now, k)):
 		return append(acts, m.poll(now, k, false, false))
 	case m.state != TestingPrimary:
 		return m.begin(now, PeerPoll, k, true, acts)
-	case x.doubt && k == m.primary:
+	case k == m.primary:
 		return append(acts, m.poll(now, k, true, true))
 	case m.heardOn(x.testing):
 		return append(acts, m.poll(now, k, false, false))

@@ -15,7 +15,8 @@ type world struct {
 	now   time.Time
 	nodes [2]*node
 	// delay is how long a datagram is on its way.
-	delay time.Duration
+	delay   time.Duration
+	delayOf func(locator.Pair) time.Duration
 	// arrives is the fate of a datagram on a pair, seen from its sender.
 	arrives func(p locator.Pair) bool
 	// mtu is the path MTU of all pairs, zero for no limit; losesPadded is the fate of padded
@@ -137,7 +138,11 @@ func (w *world) send(i int, p locator.Pair, f flight) {
 	if !w.arrives(p) {
 		return
 	}
-	f.at, f.to, f.pair = w.now.Add(w.delay), 1-i, reverse(p)
+	d := w.delay
+	if w.delayOf != nil {
+		d = w.delayOf(p)
+	}
+	f.at, f.to, f.pair = w.now.Add(d), 1-i, reverse(p)
 	w.flights = append(w.flights, f)
 }
 
