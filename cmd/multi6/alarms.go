@@ -21,7 +21,7 @@ type alarmsFlags struct {
 	hours                     float64
 	failures                  int
 	seed                      uint64
-	svg, json                 string
+	svg, json, journal        string
 }
 
 func newBenchAlarmsCmd() *cobra.Command {
@@ -39,7 +39,8 @@ Traffic: rr (a message each 10 ms and its answer), feed (without answers), pp
 heavy tail), swell (queues that fill and drain, in order).
 
 HOURS are simulated hours in all, shared among the combinations. The same seed gives
-the same result. With --svg, detection time against false alarms is drawn, also for
+the same result. With --journal, a run that was cut off goes on where it was when it
+is started with the same flags again. With --svg, detection time against false alarms is drawn, also for
 balanced timers with other margins.`,
 		Example: `  multi6 bench alarms --profile balanced --jitter 10ms --loss 0.5 --hours 100
   multi6 bench alarms --hours 10000 --jitter 0,1ms,5ms,10ms,20ms,50ms --loss 0,0.1,0.5,1,5 --rtt 1ms,20ms,100ms --svg alarms.svg`,
@@ -67,6 +68,7 @@ balanced timers with other margins.`,
 	flags.Uint64Var(&f.seed, "seed", 1, "`SEED` of all chance")
 	flags.StringVar(&f.svg, "svg", "", "draw a picture to `FILE`")
 	flags.StringVar(&f.json, "json", "", "write the numbers to `FILE`; - for the standard output, instead of the table")
+	flags.StringVar(&f.journal, "journal", "", "keep what is done in `FILE`, and go on from what it has")
 	return cmd
 }
 
@@ -177,6 +179,15 @@ func (f alarmsFlags) conditions(traffic []alarms.Traffic, shapes []alarms.Shape)
 // runAlarms simulates, and writes the results.
 func runAlarms(ctx context.Context, cmd *cobra.Command, f alarmsFlags, o alarms.Options) error {
 	o.Progress = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
+	if f.journal != "" {
+		j, err := alarms.OpenJournal(f.journal, o, version())
+		if err != nil {
+			return err
+		}
+		defer j.Close()
+		o.Journal = j
+		o.Progress(fmt.Sprintf("%d worlds are in %s already", j.Done(), f.journal))
+	}
 	estimate := o.Estimate()
 	o.Progress(fmt.Sprintf("%d combinations, %.4g simulated hours: about %v",
 		len(o.Settings), o.Virtual().Hours(), estimate.Round(time.Second)))

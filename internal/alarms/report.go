@@ -3,6 +3,7 @@ package alarms
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -24,6 +25,9 @@ func (r *Result) WriteTable(w io.Writer) error {
 		"After a silent failure: medians until one end suspects it and until both have left it, ms.\n"+
 		"< is the upper bound (95 %%) of what was not seen. Seed %d; %.4g simulated hours without failures; %v on %d processors.\n",
 		r.Seed, r.Hours, time.Duration(r.Seconds*float64(time.Second)).Round(time.Second), r.CPUs)
+	if err == nil && len(r.Builds) > 1 {
+		_, err = fmt.Fprintf(w, "Several builds took part: %s.\n", strings.Join(r.Builds, "; "))
+	}
 	return err
 }
 

@@ -18,8 +18,10 @@ type Result struct {
 	Version int    `json:"version"`
 	Seed    uint64 `json:"seed"`
 	CPUs    int    `json:"cpus"`
-	// Hours is the virtual time in which nothing failed, Seconds the time that everything
-	// took.
+	// Builds are those that took part, if there was a journal.
+	Builds []string `json:"builds,omitempty"`
+	// Hours is the virtual time in which nothing failed, Seconds the time that the
+	// last run took.
 	Hours   float64 `json:"hours"`
 	Seconds float64 `json:"seconds"`
 	Cells   []Cell  `json:"cells"`
@@ -70,6 +72,9 @@ type Quantiles struct {
 
 func newResult(o Options) *Result {
 	r := &Result{Version: ResultVersion, Seed: o.Seed, CPUs: runtime.GOMAXPROCS(0)}
+	if o.Journal != nil {
+		r.Builds = o.Journal.builds
+	}
 	for _, s := range o.Settings {
 		r.Cells = append(r.Cells, Cell{
 			Profile: s.Profile, Margin: rig.Millis(s.Timers.Margin), Traffic: s.Traffic, RTT: rig.Millis(s.RTT),

@@ -1,7 +1,9 @@
 package alarms
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -21,6 +23,8 @@ type Options struct {
 	// Progress, if not nil, is told now and then how far it is. It is called by one
 	// goroutine at a time.
 	Progress func(string)
+	// Journal, if not nil, has worlds that need not be run again, and gets the others.
+	Journal *Journal
 }
 
 // failuresPerWorld is how many failures one world goes through.
@@ -83,10 +87,11 @@ const (
 	sampleTime = 15 * time.Second
 )
 
-// Virtual returns the virtual time that Run simulates, and Estimate about how long that
-// takes on this machine, which it finds out by running a little of it.
+// Virtual returns the virtual time that Run is to simulate, and Estimate about how long
+// that takes on this machine, which it finds out by running a little of it.
 func (o Options) Virtual() (d time.Duration) {
-	for _, j := range o.jobs() {
+	_, left := o.Journal.split(o.jobs())
+	for _, j := range left {
 		d += j.virtual()
 	}
 	return d
@@ -111,7 +116,11 @@ func (o Options) Estimate() time.Duration {
 // and ctx's error.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	began := time.Now()
-	jobs := o.jobs()
+	had, jobs := o.Journal.split(o.jobs())
+	r := newResult(o)
+	for _, out := range had {
+		r.add(out)
+	}
 	todo, done := make(chan job), make(chan outcome)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -136,12 +145,13 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			return nil
 		})
 	}
-	r := newResult(o)
 	finished, told := 0, began
+	var lost error
 	for workers > 0 {
 		select {
 		case out := <-done:
 			r.add(out)
+			lost = cmp.Or(lost, o.Journal.add(out))
 			if finished++; o.Progress != nil && time.Since(told) > 10*time.Second {
 				told = time.Now()
 				left := time.Since(began) * time.Duration(len(jobs)-finished) / time.Duration(finished)
@@ -152,5 +162,5 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	r.finish(time.Since(began))
-	return r, g.Wait()
+	return r, errors.Join(g.Wait(), lost)
 }
