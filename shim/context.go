@@ -79,6 +79,8 @@ type Context struct {
 	// vouched says that a locator is known to be the peer's by more than its word
 	// now, so that the pairs are to be ordered anew.
 	vouched bool
+	// stale says that the pairs are to be made anew before anybody uses them: see postpone.
+	stale bool
 	// spent says that the budget for tests over metered locators is used up.
 	spent bool
 	// newestSet says that the datagram being taken in has the peer's newest
@@ -130,6 +132,10 @@ func (c *Context) random() uint64 {
 // that nothing is judged on half of the evidence.
 func (c *Context) enter(now time.Time, acts []Action) {
 	c.now, c.acts, c.prompt = now, acts, ""
+	if c.stale {
+		c.stale = false
+		c.setCandidates()
+	}
 	c.collect()
 }
 
@@ -224,6 +230,11 @@ func (c *Context) HandleTimeout(now time.Time, acts []Action) []Action {
 
 // SetLocals tells which local locators are operational.
 func (c *Context) SetLocals(now time.Time, locals []locator.Local, acts []Action) []Action {
+	if c.postpone() {
+		c.locals = locals
+		c.announce.change()
+		return acts
+	}
 	c.enter(now, acts)
 	c.locals = locals
 	c.announce.change()
@@ -234,8 +245,30 @@ func (c *Context) SetLocals(now time.Time, locals []locator.Local, acts []Action
 
 // HandleRoutes takes in that what Config.Order.Routable says may have changed.
 func (c *Context) HandleRoutes(now time.Time, acts []Action) []Action {
+	if c.postpone() {
+		return acts
+	}
 	c.enter(now, acts)
 	c.setCandidates()
+	return c.leave()
+}
+
+// postpone reports whether nobody talks to the peer, and has the pairs made anew by
+// whoever comes next: a link that goes is news to thousands of peers, and an uplink that
+// comes would have each ask the kernel for routes.
+func (c *Context) postpone() bool {
+	alone := c.cfg.Keepalive <= 0 && c.Deadline().IsZero() && !c.machine.Connected() && len(c.sessions.all) == 0 && c.Quiet()
+	c.stale = c.stale || alone
+	return c.stale
+}
+
+// Refresh makes up for what was put off while nobody talked to the peer, so that Status
+// tells the pairs as they are.
+func (c *Context) Refresh(now time.Time, acts []Action) []Action {
+	if !c.stale {
+		return acts
+	}
+	c.enter(now, acts)
 	return c.leave()
 }
 

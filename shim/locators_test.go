@@ -359,3 +359,45 @@ func TestDeprecatedAndPreferenceAreTold(t *testing.T) {
 		t.Errorf("A prefers %v", w.a.path.Pair)
 	}
 }
+
+// TestPairsWaitForThePeer: while nobody talks to a peer, what changes costs nothing, and
+// the pairs are made anew when they are looked at or used.
+func TestPairsWaitForThePeer(t *testing.T) {
+	for _, open := range []string{"A", "B"} {
+		w := newWorld(t, setup{})
+		asked := 0
+		gone := w.a.locals[0].Addr
+		w.a.c.cfg.Order.Routable = func(l locator.Local, _ netip.Addr) bool { asked++; return l.Addr != gone }
+		w.a.perform(w.a.c.HandleRoutes(w.now, nil))
+		w.a.setLocals(w.a.locals[1:]...)
+		w.a.setLocals(w.a.locals...)
+		if asked != 0 {
+			t.Errorf("asked for %d routes to a peer that nobody talks to", asked)
+		}
+		if open == "A" {
+			w.open()
+		} else {
+			w.b.send(w.b.udp("hello"))
+			w.run(time.Second)
+		}
+		for _, p := range w.a.c.Status(w.now).Pairs {
+			if p.Pair.Local == gone {
+				t.Errorf("%s opens: A has a pair that has no route, %v", open, p.Pair)
+			}
+		}
+		if w.a.path == nil || w.a.path.Pair.Local == gone {
+			t.Errorf("%s opens: path %v", open, w.a.path)
+		}
+	}
+}
+
+func TestRefresh(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.a.setLocals(w.a.locals[0])
+	w.a.perform(w.a.c.Refresh(w.now, nil))
+	for _, p := range w.a.c.Status(w.now).Pairs {
+		if p.Pair.Local != w.a.locals[0].Addr {
+			t.Errorf("there is the pair %v still", p.Pair)
+		}
+	}
+}

@@ -11,6 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// RouteProtocol is what the routes to peers say they come from (rtm_protocol,
+// rtnetlink(7)), so that others can tell them.
+const RouteProtocol = 106
+
 // addRoutes adds the routes to the peers.
 func (k *Kernel) addRoutes(c Config) (err error) {
 	if k.routes, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
@@ -48,7 +52,7 @@ func (k *Kernel) route(to netip.Prefix, mtu int) *netlink.Route {
 		headers = 40 + 20
 	}
 	return &netlink.Route{
-		LinkIndex: k.index, Dst: ipNet(to), Scope: netlink.SCOPE_LINK, MTU: mtu, AdvMSS: k.mtu - headers,
+		Protocol: RouteProtocol, LinkIndex: k.index, Dst: ipNet(to), Scope: netlink.SCOPE_LINK, MTU: mtu, AdvMSS: k.mtu - headers,
 	}
 }
 

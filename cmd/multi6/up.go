@@ -75,7 +75,7 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	watcher, err := netwatch.New(netwatch.Options{Log: log})
+	watcher, err := netwatch.New(netwatch.Options{Log: log, Own: tun.RouteProtocol})
 	if err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (w *Watcher) listen(ctx context.Context) error {
 		failures = 0
 		// Any local user may send to our socket; only the kernel is heard.
 		if from.Pid == nl.PidKernel {
-			w.spread(newsIn(msgs))
+			w.spread(newsIn(msgs, w.own))
 		}
 	}
 }
@@ -112,17 +112,18 @@ func (w *Watcher) ring(n news) {
 	}
 }
 
-// newsIn returns what the messages make worth reading.
-func newsIn(msgs []syscall.NetlinkMessage) (n news) {
+// newsIn returns what the messages make worth reading, if own is the protocol of our own
+// routes.
+func newsIn(msgs []syscall.NetlinkMessage, own uint8) (n news) {
 	for _, m := range msgs {
-		n |= newsOf(m)
+		n |= newsOf(m, own)
 	}
 	return n
 }
 
 // newsOf returns what one message makes worth reading. struct ndmsg starts with
 // the address family (rtnetlink(7)).
-func newsOf(m syscall.NetlinkMessage) news {
+func newsOf(m syscall.NetlinkMessage, own uint8) news {
 	switch m.Header.Type {
 	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
 		// Bridges report what they learn as neighbours of family AF_BRIDGE.
@@ -131,7 +132,7 @@ func newsOf(m syscall.NetlinkMessage) news {
 		}
 		return 0
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		return newsOfRoute(m.Data)
+		return newsOfRoute(m.Data, own)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		return routingNews
 	}
@@ -141,16 +142,18 @@ func newsOf(m syscall.NetlinkMessage) news {
 }
 
 // newsOfRoute returns what a struct rtmsg makes worth reading (rtnetlink(7)):
-// its bytes are family, prefix length, two more, table and three more, and its
-// flags follow as a word of the host's order.
-func newsOfRoute(rtmsg []byte) news {
+// its bytes are family, prefix length, two more, table, protocol and two more, and
+// its flags follow as a word of the host's order.
+func newsOfRoute(rtmsg []byte, own uint8) news {
 	if len(rtmsg) < unix.SizeofRtMsg {
 		return 0
 	}
-	bits, table, flags := rtmsg[1], rtmsg[4], nl.NativeEndian().Uint32(rtmsg[8:])
+	bits, table, protocol, flags := rtmsg[1], rtmsg[4], rtmsg[5], nl.NativeEndian().Uint32(rtmsg[8:])
 	switch {
 	case flags&unix.RTM_F_CLONED != 0:
 		return 0 // What the kernel learnt of one destination, such as a path MTU.
+	case protocol == own && own != 0:
+		return 0 // Thousands, and each may change when the path MTU to a peer does.
 	case table == unix.RT_TABLE_LOCAL:
 		return 0 // Comes and goes with an address, which has its own messages.
 	case bits == 0:

@@ -20,7 +20,12 @@ func TestNewsIn(t *testing.T) {
 	const (
 		routers = neighbourNews | routerNews | routingNews
 		main    = unix.RT_TABLE_MAIN
+		own     = 106
 	)
+	ours := func(m syscall.NetlinkMessage) syscall.NetlinkMessage {
+		m.Data[5] = own
+		return m
+	}
 	tests := []struct {
 		name string
 		msgs []syscall.NetlinkMessage
@@ -41,6 +46,8 @@ func TestNewsIn(t *testing.T) {
 		{"other route gone", []syscall.NetlinkMessage{route(unix.RTM_DELROUTE, 24, 100, unix.RTM_F_OFFLOAD)}, routingNews},
 		{"local route", []syscall.NetlinkMessage{route(unix.RTM_NEWROUTE, 32, unix.RT_TABLE_LOCAL, 0)}, 0},
 		{"exception", []syscall.NetlinkMessage{route(unix.RTM_NEWROUTE, 32, main, unix.RTM_F_CLONED)}, 0},
+		{"our route", []syscall.NetlinkMessage{ours(route(unix.RTM_NEWROUTE, 24, main, 0))}, 0},
+		{"our default route gone", []syscall.NetlinkMessage{ours(route(unix.RTM_DELROUTE, 0, main, 0))}, 0},
 		{"short route", []syscall.NetlinkMessage{message(unix.RTM_NEWROUTE, make([]byte, 11)...)}, 0},
 		{"rule", []syscall.NetlinkMessage{message(unix.RTM_NEWRULE)}, routingNews},
 		{"rule gone", []syscall.NetlinkMessage{message(unix.RTM_DELRULE)}, routingNews},
@@ -50,7 +57,7 @@ func TestNewsIn(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := newsIn(tt.msgs); got != tt.want {
+			if got := newsIn(tt.msgs, own); got != tt.want {
 				t.Errorf("got %b, want %b", got, tt.want)
 			}
 		})

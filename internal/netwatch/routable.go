@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// maxAnswers bounds the cache. A node with 100 peers of four locators each
-	// and four of its own asks about 1600 pairs.
-	maxAnswers = 4096
+	// maxAnswers bounds the cache, at some 100 bytes each. A node with 10,000 peers of
+	// two locators each and two of its own asks about 40,000 pairs.
+	maxAnswers = 1 << 16
 	// askTimeout bounds one question. The kernel answers within the call that
 	// asks, so that waiting means trouble.
 	askTimeout = 100 * time.Millisecond

@@ -29,11 +29,15 @@ const (
 type Options struct {
 	// Log gets what an operator may want to know; nil means silence.
 	Log *slog.Logger
+	// Own is the protocol of routes into our own device (rtm_protocol, rtnetlink(7)),
+	// which no locator depends on; zero means none.
+	Own uint8
 }
 
 // A Watcher watches the addresses of one network namespace.
 type Watcher struct {
 	log    *slog.Logger
+	own    uint8
 	handle *netlink.Handle
 	bell   *nl.NetlinkSocket
 	out    chan []locator.Fact
@@ -84,6 +88,7 @@ func New(o Options) (*Watcher, error) {
 	}
 	return &Watcher{
 		log:       o.Log,
+		own:       o.Own,
 		handle:    handle,
 		bell:      bell,
 		out:       make(chan []locator.Fact, 1),

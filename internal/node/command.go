@@ -65,7 +65,7 @@ func (n *Node) Switch(ctx context.Context, r SwitchRequest) (res SwitchResult, e
 		if p, err = n.peerNamed(r.Peer); err != nil {
 			return
 		}
-		s := p.context.Status(now)
+		s := n.contextStatus(p, now)
 		res.Old, res.Pair = pairOf(s.Primary), pairOf(s.Primary)
 		if r.Auto {
 			res.Switched = true
@@ -88,7 +88,7 @@ func (n *Node) Switch(ctx context.Context, r SwitchRequest) (res SwitchResult, e
 		return res, err
 	}
 	if !n.call(func(now time.Time) {
-		primary := p.context.Status(now).Primary
+		primary := n.contextStatus(p, now).Primary
 		res.Pair, res.Switched = pairOf(primary), primary == wanted
 	}) {
 		return res, errEnded
@@ -231,7 +231,7 @@ func (n *Node) drainResult(iface string) DrainResult {
 		}
 	}
 	for _, p := range n.peers {
-		primary := p.context.Status(time.Now()).Primary
+		primary := n.contextStatus(p, time.Now()).Primary
 		if primary.IsValid() && slices.Contains(res.Locators, primary.Local.String()) {
 			res.Left = append(res.Left, p.Name)
 		}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,12 +27,16 @@ type crowd struct {
 	hub   *member
 	peers []netip.Addr // identifiers
 	nodes []*member
+	// news has the hub ask for routes anew, asked is for how many it has.
+	news  chan struct{}
+	asked atomic.Int64
 }
 
 // A member is a node of a crowd.
 type member struct {
 	*node.Node
 	id    netip.Addr
+	host  *sim.Host
 	dev   *tun.Memory
 	stop  context.CancelFunc
 	ended chan error
@@ -60,7 +65,7 @@ func numberedPeer(i int) node.Peer {
 // in none.
 func newCrowd(t testing.TB, peers, nodes int) *crowd {
 	t.Helper()
-	c := &crowd{net: sim.New(1)}
+	c := &crowd{net: sim.New(1), news: make(chan struct{}, 1)}
 	all := make([]node.Peer, peers)
 	for i := range all {
 		all[i] = numberedPeer(i)
@@ -85,14 +90,19 @@ func (c *crowd) start(t testing.TB, i int, peers []node.Peer) *member {
 		t.Fatal(err)
 	}
 	id := numberedIdentity(i)
-	m := &member{id: id.Public.Identifier(), dev: tun.NewMemory(), ended: make(chan error, 1)}
+	m := &member{id: id.Public.Identifier(), host: h, dev: tun.NewMemory(), ended: make(chan error, 1)}
+	edges := node.Edges{
+		Device: m.dev, Sender: socket, Receivers: []node.Receiver{socket}, Underlay: socket,
+		Facts: h.Watch(), Random: rand.NewChaCha8([32]byte(id.Public)),
+	}
+	if i == hubNumber {
+		edges.RouteNews = c.news
+		edges.Routable = func(locator.Local, netip.Addr) bool { c.asked.Add(1); return true }
+	}
 	m.Node, err = node.New(node.Config{
 		Name: h.String(), Identity: id, Port: locator.DefaultPort, MTU: 1400, Timers: detect.Balanced,
 		Ciphers: wire.AES256GCM, Policy: locator.DefaultPolicy(), ProbeBudget: 1e6, Peers: peers,
-	}, node.Edges{
-		Device: m.dev, Sender: socket, Receivers: []node.Receiver{socket}, Underlay: socket,
-		Facts: h.Watch(), Random: rand.NewChaCha8([32]byte(id.Public)),
-	})
+	}, edges)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,6 +222,40 @@ func TestIdleNodeDoesNothing(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		c.quiet(t, "expired")
 		c.leave(t)
+		c.hub.end(t)
+		c.net.Close()
+	})
+}
+
+// TestNewsIsForBusyPeers: a link that goes, or a route, is looked into for the peers that
+// are talked to. The others see about it when they are.
+func TestNewsIsForBusyPeers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const busy, idle, pairs = 5, 1000, 4
+		c := newCrowd(t, busy+idle, busy)
+		synctest.Wait()
+		c.open(t)
+		check := func(when string, most int64) {
+			t.Helper()
+			synctest.Wait()
+			if n := c.asked.Swap(0); n == 0 || n > most {
+				t.Errorf("%s: asked for %d routes, want 1 to %d", when, n, most)
+			}
+		}
+		c.asked.Store(0)
+		c.news <- struct{}{}
+		check("a route", busy*pairs)
+		c.hub.host.RemoveAddr(numberedLocator(hubNumber, 0))
+		check("a link", busy*pairs)
+		s, _ := c.hub.Status()
+		for _, p := range s.Peers {
+			if len(p.Pairs) != pairs/2 {
+				t.Fatalf("peer %s has %d pairs, want %d", p.Name, len(p.Pairs), pairs/2)
+			}
+		}
+		for _, m := range c.nodes {
+			m.end(t)
+		}
 		c.hub.end(t)
 		c.net.Close()
 	})

@@ -33,7 +33,7 @@ func openEdges(cfg node.Config) (node.Edges, *netwatch.Watcher, error) {
 	if err != nil {
 		return node.Edges{}, nil, errors.Join(err, conn.Close())
 	}
-	watcher, err := netwatch.New(netwatch.Options{})
+	watcher, err := netwatch.New(netwatch.Options{Own: tun.RouteProtocol})
 	if err != nil {
 		return node.Edges{}, nil, errors.Join(err, conn.Close())
 	}

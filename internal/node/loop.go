@@ -221,7 +221,7 @@ func (l *looper) located() {
 		return
 	}
 	l.locals = locals
-	l.untold = append(l.untold[:0], l.peers...)
+	l.untold = append(l.untold[:0], l.busyFirst()...)
 	l.tellLocals()
 }
 
@@ -251,10 +251,24 @@ func (l *looper) next() time.Time {
 // routeNews has every context ask anew which pairs have a route.
 func (l *looper) routeNews() {
 	now := time.Now()
-	for _, p := range l.peers {
+	for _, p := range l.busyFirst() {
 		l.acts = p.context.HandleRoutes(now, l.acts[:0])
 		l.perform(p)
 	}
+}
+
+// busyFirst returns all peers, and first those that something is under way to: they may
+// have to leave a pair, and there may be thousands of others.
+func (l *looper) busyFirst() []*peer {
+	all := make([]*peer, 0, len(l.peers))
+	for _, quiet := range []bool{false, true} {
+		for _, p := range l.peers {
+			if p.context.Quiet() == quiet {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
 }
 
 // checkBudget tells all contexts when the budget for metered locators has come to

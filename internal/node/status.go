@@ -180,8 +180,14 @@ func (n *Node) status(now time.Time) Status {
 	return s
 }
 
+// contextStatus returns what p's context tells, up to date.
+func (n *Node) contextStatus(p *peer, now time.Time) shim.Status {
+	n.looper.run(p, func(acts []shim.Action) []shim.Action { return p.context.Refresh(now, acts) })
+	return p.context.Status(now)
+}
+
 func (n *Node) peerStatus(p *peer, now time.Time) PeerStatus {
-	c := p.context.Status(now)
+	c := n.contextStatus(p, now)
 	s := PeerStatus{
 		Name: p.Name, Identifier: p.identifier.String(), PublicKey: p.Key.String(),
 		State: c.State.String(), Connected: c.Connected, Primary: pairOf(c.Primary), Testing: pairOf(c.Testing),

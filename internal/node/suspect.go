@@ -48,7 +48,7 @@ func (n *Node) Suspect(ctx context.Context, r SuspectRequest) (res SuspectResult
 		if p, err = n.peerNamed(r.Peer); err != nil {
 			return
 		}
-		s := p.context.Status(now)
+		s := n.contextStatus(p, now)
 		res.Old, known = pairOf(s.Primary), len(s.Pairs) > 0
 		n.looper.run(p, func(acts []shim.Action) []shim.Action { return p.context.Suspect(now, acts) })
 	}) {
@@ -61,7 +61,7 @@ func (n *Node) Suspect(ctx context.Context, r SuspectRequest) (res SuspectResult
 		return res, err
 	}
 	if !n.call(func(now time.Time) {
-		s := p.context.Status(now)
+		s := n.contextStatus(p, now)
 		res.Pair = pairOf(s.Primary)
 		if all := p.context.History(); len(all) > 0 {
 			last := all[len(all)-1]
