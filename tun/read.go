@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/multi6/multi6/inner"
+	"github.com/multi6/multi6/internal/fdwait"
 )
 
 // A reader is the part of a Kernel that belongs to the goroutine that reads.
@@ -26,10 +27,22 @@ type reader struct {
 // Read implements Device. What the kernel describes in a way that makes no sense is
 // dropped and counted, see Malformed. If the interface is removed, Read returns EBADFD.
 func (k *Kernel) Read(buf []byte, pkts []inner.Packet, headroom, tailroom int) (int, error) {
+	return k.read(k.file.Read, buf, pkts, headroom, tailroom)
+}
+
+// TryRead is Read, but does not wait: it returns 0 if there is nothing.
+func (k *Kernel) TryRead(buf []byte, pkts []inner.Packet, headroom, tailroom int) (int, error) {
+	return k.read(k.file.Try, buf, pkts, headroom, tailroom)
+}
+
+// File is what to wait for before TryRead.
+func (k *Kernel) File() *fdwait.File { return k.file }
+
+func (k *Kernel) read(drain func(func(uintptr) bool) error, buf []byte, pkts []inner.Packet, headroom, tailroom int) (int, error) {
 	r := &k.reader
 	err := r.begin(buf, pkts, headroom, tailroom)
 	if err == nil && r.n == 0 {
-		err = k.file.Read(r.drain)
+		err = drain(r.drain)
 	}
 	n := r.n
 	r.placer = placer{} // keeps nothing alive

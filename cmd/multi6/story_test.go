@@ -19,6 +19,7 @@ func TestStory(t *testing.T) {
 	b.configure(t, "b.toml", "", a)
 	daemon := a.up(t, "a.toml")
 	b.up(t, "b.toml")
+	b.wants(t, exitOK, `(?m)^.*`+b.host.Addr6(0).String()+`.*operational`, "addr")
 	a.wants(t, exitOK, `^b: nothing to explain yet`, "explain", "b")
 	first := fmt.Sprintf("%v → %v", a.host.Addr6(0), b.host.Addr6(0))
 	second := fmt.Sprintf("%v → %v", a.host.Addr6(1), b.host.Addr6(1))

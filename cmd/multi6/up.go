@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -59,6 +60,10 @@ NAME of /etc/multi6/NAME.toml. Needs root.`,
 	return cmd
 }
 
+// fewProcessors is up to how many one thread carries all packets. Where there are more, the
+// two directions find a processor each.
+const fewProcessors = 2
+
 // up runs a node until ctx ends. Whatever it opened is closed when it returns.
 func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	control, err := node.ListenControl(c.ControlSocket)
@@ -88,7 +93,7 @@ func up(ctx context.Context, c *config.Config, log *slog.Logger) (err error) {
 	edges := node.Edges{
 		Device: device, Sender: conn, Errors: icmp, Underlay: conn, Names: names,
 		Facts: watcher.Facts(), RouteNews: watcher.RouteNews(), Routable: watcher.Routable,
-		RouteMTU: device.SetRouteMTU,
+		RouteMTU: device.SetRouteMTU, Together: runtime.NumCPU() <= fewProcessors,
 		Offloads: map[string]node.Offloader{"tun": device, "udp": conn}, OffloadNews: conn.OffloadNews(),
 		Random: rand.Reader, Log: log,
 	}

@@ -48,6 +48,11 @@ func (f *File) Control(do func(fd uintptr)) error {
 // error.
 func (f *File) Read(do func(fd uintptr) (done bool)) error { return f.until(unix.POLLIN, -1, do) }
 
+// Try calls do once. It returns os.ErrClosed after Close, and no other error.
+func (f *File) Try(do func(fd uintptr) (done bool)) error {
+	return f.Control(func(fd uintptr) { do(fd) })
+}
+
 // Write is like Read, and waits until there is room to write, each time for at most that
 // long: then it calls do once more, and that was the last time.
 func (f *File) Write(most time.Duration, do func(fd uintptr) (done bool)) error {

@@ -61,21 +61,26 @@ func (h *Host) route(doing string, r Route, do func(*netlink.Route) error) error
 // A Refusal is how a router answers what it will not forward.
 type Refusal int
 
-// The refusals. The kernel's names of the routes are unreachable and prohibit.
+// The refusals. The kernel's names of the routes are unreachable, prohibit and blackhole.
 const (
 	// Unreachable: there is no route (ICMPv6), the host is unreachable (ICMP).
 	Unreachable Refusal = iota + 1
 	// Prohibited: it is prohibited by the administrator.
 	Prohibited
+	// Silent: there is no answer.
+	Silent
 )
 
-// Refuse makes a host answer what it would forward to a prefix with an ICMP error,
-// until undo. A longer prefix is still forwarded. See icmp(7) for how many errors a
+// Refuse makes a host answer what it would forward to a prefix with an ICMP error, or
+// discard it, until undo. A longer prefix is still forwarded. See icmp(7) for how many errors a
 // host sends a second.
 func (h *Host) Refuse(to netip.Prefix, how Refusal) (undo func() error, err error) {
 	r := &netlink.Route{Dst: ipNet(to), Type: unix.RTN_UNREACHABLE, Table: unix.RT_TABLE_MAIN}
-	if how == Prohibited {
+	switch how {
+	case Prohibited:
 		r.Type = unix.RTN_PROHIBIT
+	case Silent:
+		r.Type = unix.RTN_BLACKHOLE
 	}
 	change := func(do func(*netlink.Route) error) error {
 		return h.use(func() error {

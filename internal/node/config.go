@@ -102,6 +102,9 @@ type Edges struct {
 	// Errors yields ICMP errors. Nil: there are none.
 	Errors   ErrorReceiver
 	Underlay io.Closer
+	// Together has one thread carry the packets of the Device and of all Receivers, which
+	// then are a tun.Kernel and underlay.Receivers. Otherwise each has its own.
+	Together bool
 	// Facts yields snapshots of the host's addresses.
 	Facts <-chan []locator.Fact
 	// Names resolves the peers' names. Nil: there are none.

@@ -15,5 +15,6 @@
 //
 // One goroutine, the loop, owns every Context. The packet path never waits for
 // it: it sends with the last snapshot it was given, and what the loop has no room
-// for is dropped and counted.
+// for is dropped and counted. On small machines one thread carries all packets
+// (Edges.Together).
 package node

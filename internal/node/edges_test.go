@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 
 // innerMTU is that of the nodes' interfaces.
 const innerMTU = 1400
+
+// opened counts the nodes, of which every other has one thread for all packets.
+var opened atomic.Int64
 
 // openEdges opens what joins a node to the real kernel, in the namespace of the
 // calling thread.
@@ -52,7 +56,7 @@ func openEdges(cfg node.Config) (node.Edges, *netwatch.Watcher, error) {
 		Device: device, Sender: conn, Errors: icmp, Underlay: conn, Facts: watcher.Facts(),
 		Offloads: map[string]node.Offloader{"tun": device, "udp": conn}, OffloadNews: conn.OffloadNews(),
 		RouteNews: watcher.RouteNews(), Routable: watcher.Routable, Random: rand.Reader,
-		RouteMTU: device.SetRouteMTU,
+		RouteMTU: device.SetRouteMTU, Together: opened.Add(1)%2 == 0,
 	}
 	for _, r := range conn.Receivers() {
 		edges.Receivers = append(edges.Receivers, r)

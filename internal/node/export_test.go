@@ -31,12 +31,4 @@ func (p *Path) Out(buf []byte, pkts []inner.Packet) {
 }
 
 // In opens what an underlay.Receiver has received, and writes it to the device.
-func (p *Path) In(msgs []underlay.Message) {
-	o := p.opener
-	o.target, o.tag = nil, 0
-	now := o.node.since(time.Now())
-	for i := range msgs {
-		o.run(now, &msgs[i])
-	}
-	o.emit(now)
-}
+func (p *Path) In(msgs []underlay.Message) { p.opener.take(msgs) }

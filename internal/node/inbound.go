@@ -60,15 +60,21 @@ func (n *Node) receive(r Receiver) error {
 			}
 			return err
 		}
-		n.inbound.Lock()
-		o.target, o.tag = nil, 0
-		now := n.since(time.Now())
-		for i := range msgs {
-			o.run(now, &msgs[i])
-		}
-		o.emit(now)
-		n.inbound.Unlock()
+		o.take(msgs)
 	}
+}
+
+// take opens what was received, and hands it to the device.
+func (o *opener) take(msgs []underlay.Message) {
+	n := o.node
+	n.inbound.Lock()
+	defer n.inbound.Unlock()
+	o.target, o.tag = nil, 0
+	now := n.since(time.Now())
+	for i := range msgs {
+		o.run(now, &msgs[i])
+	}
+	o.emit(now)
 }
 
 // run opens the datagrams of m.

@@ -29,6 +29,8 @@ type Node struct {
 	cfg   Config
 	edges Edges
 	log   *slog.Logger
+	// carrier is nil if the edges have a thread each.
+	carrier *carrier
 	// base is the instant that stamps are relative to.
 	base time.Time
 
@@ -115,6 +117,12 @@ func New(cfg Config, e Edges) (*Node, error) {
 	if n.log == nil {
 		n.log = slog.New(slog.DiscardHandler)
 	}
+	if e.Together {
+		var err error
+		if n.carrier, err = newCarrier(e); err != nil {
+			return nil, err
+		}
+	}
 	own := n.own()
 	for _, p := range cfg.Peers {
 		if p.Key == cfg.Identity.Public || n.byKey[p.Key] != nil {
@@ -165,10 +173,7 @@ func (n *Node) newTag() wire.Tag {
 // goroutines have ended when it returns, and the edges are closed.
 func (n *Node) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(n.outbound)
-	for _, r := range n.edges.Receivers {
-		g.Go(func() error { return n.receive(r) })
-	}
+	n.carry(g.Go)
 	if n.edges.Errors != nil {
 		g.Go(func() error { return n.hear(n.edges.Errors) })
 	}

@@ -23,23 +23,43 @@ const (
 // outbound carries inner packets from the device to the network until the device
 // closes.
 func (n *Node) outbound() error {
-	o := n.newSealer()
-	buf, pkts := make([]byte, outboundRoom), make([]inner.Packet, outboundPackets)
+	o := n.newOutlet()
 	for {
-		got, err := n.edges.Device.Read(buf, pkts, shim.Headroom, shim.Tailroom)
+		got, err := n.edges.Device.Read(o.room())
 		if err != nil {
 			if closed(err) {
 				return nil
 			}
 			return err
 		}
-		now := n.since(time.Now())
-		for i := range got {
-			o.add(now, buf, &pkts[i])
-		}
-		o.flush()
-		o.notices.flush(n)
+		o.take(got)
 	}
+}
+
+// An outlet takes packets from the device to the network. It is for one goroutine.
+type outlet struct {
+	*sealer
+	buf  []byte
+	pkts []inner.Packet
+}
+
+func (n *Node) newOutlet() *outlet {
+	return &outlet{n.newSealer(), make([]byte, outboundRoom), make([]inner.Packet, outboundPackets)}
+}
+
+// room returns where the device is to put packets, as tun.Device.Read takes it.
+func (o *outlet) room() (buf []byte, pkts []inner.Packet, headroom, tailroom int) {
+	return o.buf, o.pkts, shim.Headroom, shim.Tailroom
+}
+
+// take sends the first n packets that are there.
+func (o *outlet) take(n int) {
+	now := o.node.since(time.Now())
+	for i := range n {
+		o.add(now, o.buf, &o.pkts[i])
+	}
+	o.flush()
+	o.notices.flush(o.node)
 }
 
 // A sealer seals inner packets and collects the datagrams to send. It is for one

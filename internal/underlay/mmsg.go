@@ -48,6 +48,12 @@ func (c *call) read(f *fdwait.File, hs []mmsghdr) (int, error) {
 	return c.result(f.Read(c.until))
 }
 
+// tryRead is read, but does not wait: the error is EAGAIN if there is nothing.
+func (c *call) tryRead(f *fdwait.File, hs []mmsghdr) (int, error) {
+	c.headers = hs
+	return c.result(f.Control(c.once))
+}
+
 // writeWait is how long there is no room, at most, before a datagram is dropped: an
 // interface that has stopped must not stop who is to move away from it.
 const writeWait = 10 * time.Millisecond

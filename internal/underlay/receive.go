@@ -1,9 +1,12 @@
 package underlay
 
 import (
+	"errors"
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/multi6/multi6/internal/fdwait"
 )
 
 // receiveBatch is how many messages one system call can bring; each may be a run
@@ -78,27 +81,45 @@ func goFirst() {
 // valid until the next call. It returns net.ErrClosed after Close. The calling goroutine is
 // bound to a thread, which ends with it.
 func (r *Receiver) Receive() ([]Message, error) {
+	for {
+		msgs, err := r.receive(r.call.read)
+		if err != nil || len(msgs) > 0 {
+			return msgs, err
+		}
+	}
+}
+
+// TryReceive is Receive, but does not wait: it returns none if there are none.
+func (r *Receiver) TryReceive() ([]Message, error) {
+	msgs, err := r.receive(r.call.tryRead)
+	if errors.Is(err, unix.EAGAIN) {
+		return nil, nil
+	}
+	return msgs, err
+}
+
+// File is what to wait for before TryReceive.
+func (r *Receiver) File() *fdwait.File { return r.socket.file }
+
+// receive receives once. Of what the kernel has brought, nothing may be ours.
+func (r *Receiver) receive(read func(*fdwait.File, []mmsghdr) (int, error)) ([]Message, error) {
 	if !r.first {
 		goFirst()
 		r.first = true
 	}
-	for {
-		n, err := r.read()
-		if err != nil {
-			return nil, err
-		}
-		count := 0
-		for i := range n {
-			if r.headers[i].n == 0 {
-				continue // nothing of ours is empty
-			}
-			r.take(i, &r.messages[count])
-			count++
-		}
-		if count > 0 {
-			return r.messages[:count], nil
-		}
+	n, err := r.read(read)
+	if err != nil {
+		return nil, err
 	}
+	count := 0
+	for i := range n {
+		if r.headers[i].n == 0 {
+			continue // nothing of ours is empty
+		}
+		r.take(i, &r.messages[count])
+		count++
+	}
+	return r.messages[:count], nil
 }
 
 // take makes m of what the kernel has put in slot i.
@@ -113,10 +134,10 @@ func (r *Receiver) take(i int, m *Message) {
 }
 
 // read fills slots from the socket and returns how many.
-func (r *Receiver) read() (int, error) {
+func (r *Receiver) read(read func(*fdwait.File, []mmsghdr) (int, error)) (int, error) {
 	for {
 		r.reset()
-		n, err := r.call.read(r.socket.file, r.headers[:])
+		n, err := read(r.socket.file, r.headers[:])
 		switch {
 		case err == nil:
 			r.used = n
