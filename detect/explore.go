@@ -48,6 +48,8 @@ type exploration struct {
 	verified   locator.Pair
 	verifiedAt time.Time
 	repeats    int
+	// unwitnessed says that the primary failed its tests while no other pair answered any.
+	unwitnessed bool
 	// retryAt is when the next round begins.
 	retryAt time.Time
 }
@@ -149,6 +151,7 @@ func (m *Machine) condemn(now time.Time, certain bool, acts []Action) []Action {
 		return m.pollPrimary(now, acts)
 	}
 	x.doubt, x.againAt, x.condemnAt = false, time.Time{}, time.Time{}
+	x.unwitnessed = !certain && !x.verified.IsValid()
 	if p := m.of(m.primary); p != nil {
 		p.tested(now, false)
 	}
@@ -170,6 +173,18 @@ func (m *Machine) condemn(now time.Time, certain bool, acts []Action) []Action {
 func (m *Machine) witnessSilent(now time.Time) bool {
 	x := &m.explore
 	return x.verified.IsValid() && m.polls.silent(x.verified, x.verifiedAt, m.recent(now, x.verified))
+}
+
+// reconsider: p is the first pair to answer, at a Poll sent at that time, after the primary
+// failed. What kept all of them from answering, such as an end that stood still, is no fault of
+// the primary, and its answer may be the next: it is polled once more, beside p.
+func (m *Machine) reconsider(now time.Time, p locator.Pair, sent time.Time, acts []Action) []Action {
+	x := &m.explore
+	x.unwitnessed, x.doubt = false, true
+	x.verified, x.verifiedAt = p, sent
+	x.noTest()
+	acts = m.duplicate(p, acts)
+	return m.pollPrimary(now, acts)
 }
 
 // confirmedLately reports whether packets sent on the primary were lately shown to

@@ -195,6 +195,9 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 		}
 		return acts
 	}
+	if x.unwitnessed && p != m.primary && m.of(m.primary) != nil {
+		return m.reconsider(now, p, sent, acts)
+	}
 	return m.operational(now, p, TestOK, sent, acts)
 }
 

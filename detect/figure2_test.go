@@ -125,7 +125,19 @@ var figure2 = []struct {
 			return testingOn(t, "A1→B1", "A2→B2", "A3→B3").until("failed A1→B1").ignore()
 		},
 		func(h *harness) { h.answered(h.test("A3→B3")) },
-		[]string{"use A3→B3 for A1→B1: icmp, then test ok", "testing primary, test ok: primary operational", "Reset timer"},
+		[]string{"Send test A3→B3", "Send test A1→B1"}, // once more, now that there is a witness
+		TestingPrimary, "A1→B1", "none",
+	},
+	{
+		TestingPrimary, TestOK, "another pair, the primary condemned, then once more",
+		func(t tb) *harness {
+			h := testingOn(t, "A1→B1", "A2→B2", "A3→B3").until("failed A1→B1").ignore()
+			h.answered(h.test("A3→B3"))
+			h.ignore().after(rttOfTests).answered(h.test("A3→B3"))
+			return h.ignore()
+		},
+		func(h *harness) { h.fire() },
+		[]string{"failed A1→B1", "use A3→B3 for A1→B1: icmp, then test ok", "testing primary, test ok: primary operational", "Reset timer"},
 		PrimaryOperational, "A3→B3", "none",
 	},
 	{

@@ -15,7 +15,12 @@ func TestOldAnswerDoesNotHideNewOne(t *testing.T) {
 	h.after(3 * time.Second).hint("A1→B1")
 	h.until("failed A1→B1").ignore()
 	h.after(time.Millisecond).answered(h.test("A3→B3"), old)
-	h.expect("use A3→B3 for A1→B1: icmp, then test ok", "testing primary, test ok: primary operational", "Reset timer")
+	witness := h.test("A3→B3")
+	h.expect("Send test A3→B3", "Send test A1→B1")
+	h.after(rttOfTests).answered(witness)
+	h.expect()
+	h.fire()
+	h.expect("failed A1→B1", "use A3→B3 for A1→B1: icmp, then test ok", "testing primary, test ok: primary operational", "Reset timer")
 }
 
 // The answer to a Poll that was sent before the doubt proves nothing about now.

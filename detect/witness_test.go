@@ -123,3 +123,57 @@ func TestVerifiedPairGoes(t *testing.T) {
 	h.expect("Duplicate on none", "Send test A3→B3", "Duplicate on A3→B3")
 	h.wantState(TestingPrimary, "A1→B1", "A3→B3")
 }
+
+// standstill has nothing answered for some time after a suspicion: neither the primary nor the
+// others. Then all that was sent is answered, the primary's Polls last.
+func standstill(t *testing.T, timers Timers, d time.Duration) (left bool) {
+	t.Helper()
+	h := newHarness(t, timers)
+	h.candidates("A1→B1", "A2→B2", "A3→B3", "A1→B2", "A2→B1", "A1→B3", "A3→B1", "A2→B3", "A3→B2")
+	h.connect("A1→B1")
+	h.ignore().after(20 * ms).answered(h.last)
+	for range 20 {
+		h.ignore().after(20 * ms).feedback(20 * ms)
+	}
+	h.ignore().hint("A1→B1")
+	var first, last []SendPoll
+	collect := func() {
+		for _, a := range h.pending {
+			switch p, ok := a.(SendPoll); {
+			case ok && p.Answer && p.Pair == pairOf("A1→B1"):
+				last = append(last, p)
+			case ok && p.Answer:
+				first = append(first, p)
+			}
+		}
+		h.ignore()
+	}
+	collect()
+	for end := h.now.Add(d); ; collect() {
+		at := h.m.Deadline()
+		if at.IsZero() || at.After(end) {
+			h.now = end
+			break
+		}
+		h.now = at
+		h.wake()
+	}
+	for _, p := range append(first, last...) {
+		h.answered(p)
+		collect()
+		h.after(ms / 10)
+	}
+	return h.m.Primary() != pairOf("A1→B1")
+}
+
+// TestStandstill: an end that stands still for a while, or a network, is no reason to leave
+// the primary, though another pair's answer be the first that is read.
+func TestStandstill(t *testing.T) {
+	for name, timers := range map[string]Timers{"fast": Fast, "balanced": Balanced} {
+		for d := 30 * ms; d < 250*ms; d += 7 * ms { // before all pairs are given up
+			if standstill(t, timers, d) {
+				t.Errorf("%s: %v of silence, and the primary is left", name, d)
+			}
+		}
+	}
+}

@@ -257,7 +257,8 @@ func (c *Context) HandleRoutes(now time.Time, acts []Action) []Action {
 // whoever comes next: a link that goes is news to thousands of peers, and an uplink that
 // comes would have each ask the kernel for routes.
 func (c *Context) postpone() bool {
-	alone := c.cfg.Keepalive <= 0 && c.Deadline().IsZero() && !c.machine.Connected() && len(c.sessions.all) == 0 && c.Quiet()
+	keeps := c.cfg.Keepalive > 0 || c.cfg.Keepalive == KeepaliveAuto && len(c.outside) > 0 // once there is an uplink
+	alone := !keeps && c.Deadline().IsZero() && !c.machine.Connected() && len(c.sessions.all) == 0 && c.Quiet()
 	c.stale = c.stale || alone
 	return c.stale
 }
@@ -300,6 +301,11 @@ func (c *Context) SetConfigured(now time.Time, at []netip.AddrPort, acts []Actio
 
 // SetSpent says whether the budget for tests over metered locators is used up.
 func (c *Context) SetSpent(now time.Time, spent bool, acts []Action) []Action {
+	if c.stale { // nothing passes that it could matter to
+		c.spent = spent
+		c.machine.SetSpent(spent)
+		return acts
+	}
 	c.enter(now, acts)
 	c.spent = spent
 	c.machine.SetSpent(spent)
@@ -345,6 +351,9 @@ func (c *Context) Auto(now time.Time, acts []Action) []Action {
 
 // Close tells the peer that this end goes away.
 func (c *Context) Close(now time.Time, acts []Action) []Action {
+	if c.stale {
+		return acts // there is no session
+	}
 	c.enter(now, acts)
 	if p := c.machine.Primary(); p.IsValid() {
 		c.sendFrames(p, c.sessions.current, wire.Close{}.AppendTo(nil))

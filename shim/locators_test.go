@@ -401,3 +401,20 @@ func TestRefresh(t *testing.T) {
 		}
 	}
 }
+
+// The end of this node, or of a budget, is nothing to a peer that nobody talks to.
+func TestCloseAndSpentAskForNoRoutes(t *testing.T) {
+	for name, do := range map[string]func(c *Context, now time.Time) []Action{
+		"Close":    func(c *Context, now time.Time) []Action { return c.Close(now, nil) },
+		"SetSpent": func(c *Context, now time.Time) []Action { return c.SetSpent(now, true, nil) },
+	} {
+		w := newWorld(t, setup{})
+		asked := 0
+		w.a.c.cfg.Order.Routable = func(locator.Local, netip.Addr) bool { asked++; return true }
+		w.a.perform(w.a.c.HandleRoutes(w.now, nil))
+		w.a.perform(do(w.a.c, w.now))
+		if asked != 0 {
+			t.Errorf("%s asks for %d routes", name, asked)
+		}
+	}
+}

@@ -394,3 +394,25 @@ func TestSetConfigured(t *testing.T) {
 		t.Errorf("B knows %v", got)
 	}
 }
+
+// Behind a NAT the peer is away until its session has expired, and then the only uplink. When
+// both are back, keepalives go on: nobody else can begin.
+func TestKeepaliveAfterUplinkIsBack(t *testing.T) {
+	w := newNATWorld(t, time.Minute, KeepaliveAuto)
+	w.open()
+	w.run(30 * time.Second)
+	w.fate = func(*flight) []time.Duration { return nil }
+	w.run(20 * time.Minute)
+	all := w.a.locals
+	w.a.setLocals()
+	w.run(time.Minute)
+	w.fate = nil
+	w.a.setLocals(all...)
+	w.run(2 * time.Hour)
+	w.a.got = nil
+	w.b.send(w.b.udp("are you there?"))
+	w.run(10 * time.Second)
+	if len(w.a.got) == 0 {
+		t.Errorf("A cannot be reached: %v", w)
+	}
+}

@@ -1,6 +1,9 @@
 package tun
 
-import "github.com/multi6/multi6/inner"
+import (
+	"github.com/multi6/multi6/inner"
+	"github.com/multi6/multi6/internal/fdwait"
+)
 
 // Wishes is how many sets of offloads Open asks the kernel for, one after another.
 var Wishes = len(wishes)
@@ -34,4 +37,11 @@ func Goes(p inner.Packet) (header [vnetLen]byte) {
 	h.describe(&p)
 	h.put(&header)
 	return header
+}
+
+// NewOn returns a Kernel that reads from f, which is no device.
+func NewOn(f *fdwait.File) *Kernel {
+	k := &Kernel{file: f}
+	k.reader.drain = k.reader.drainQueue
+	return k
 }

@@ -35,7 +35,11 @@ func (k *Kernel) TryRead(buf []byte, pkts []inner.Packet, headroom, tailroom int
 	return k.read(k.file.Try, buf, pkts, headroom, tailroom)
 }
 
-// File is what to wait for before TryRead.
+// Pending reports whether TryRead has something that the kernel knows nothing of any more.
+// It is for who reads.
+func (k *Kernel) Pending() bool { return k.reader.odd.more() }
+
+// File is what to wait for before TryRead, unless something is Pending.
 func (k *Kernel) File() *fdwait.File { return k.file }
 
 func (k *Kernel) read(drain func(func(uintptr) bool) error, buf []byte, pkts []inner.Packet, headroom, tailroom int) (int, error) {

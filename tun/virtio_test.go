@@ -8,8 +8,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+	"golang.org/x/sys/unix"
 
 	"github.com/multi6/multi6/inner"
+	"github.com/multi6/multi6/internal/fdwait"
 	"github.com/multi6/multi6/tun"
 )
 
@@ -234,4 +236,49 @@ func FuzzVirtio(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestPending: what an odd super-packet had no room for is Pending, while the kernel has
+// nothing more to tell of.
+func TestPending(t *testing.T) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fds[1])
+	f, err := fdwait.New(fds[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := tun.NewOn(f)
+	defer f.Close()
+	const supers, each, segment = 2, 100, 600
+	for range supers {
+		h, pkt := oddSuper(t, layers.IPProtocolTCP, noise(each*segment))
+		binary.NativeEndian.PutUint16(h[4:], segment)
+		if _, err := unix.Write(fds[1], append(h[:], pkt...)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const headroom, tailroom = 40, 16
+	buf, pkts := make([]byte, 3*(headroom+tun.MaxPacket+tailroom)), make([]inner.Packet, each+each/2)
+	group, got, reads := fdwait.NewGroup(k.File()), 0, 0
+	for ; got < supers*each; reads++ {
+		if !k.Pending() {
+			if reads > 0 && got%each != 0 {
+				t.Fatalf("%d packets have come, and nothing is pending", got)
+			}
+			if err := group.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n, err := k.TryRead(buf, pkts, headroom, tailroom)
+		if err != nil || n == 0 {
+			t.Fatalf("TryRead: %d packets, %v", n, err)
+		}
+		got += n
+	}
+	if n, err := k.TryRead(buf, pkts, headroom, tailroom); got != supers*each || k.Pending() || n != 0 || err != nil {
+		t.Errorf("%d packets in all, want %d; then pending %v, and %d more, %v", got, supers*each, k.Pending(), n, err)
+	}
 }

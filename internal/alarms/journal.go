@@ -2,6 +2,7 @@ package alarms
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Journal keeps what finished worlds came to in a file, so that a run that was cut off
@@ -53,6 +56,10 @@ func OpenJournal(name string, o Options, build string) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("journal %s: another run writes to it: %w", name, err)
+	}
 	j := &Journal{file: file, plan: o.plan(), done: make(map[uint64]record)}
 	if err = j.load(); err == nil {
 		err = j.begin(build)
@@ -77,7 +84,10 @@ func (o Options) plan() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-var errOtherPlan = errors.New("is of other settings; name another file, or repeat the flags that it was begun with")
+var (
+	errOtherPlan = errors.New("is of other settings; name another file, or repeat the flags that it was begun with")
+	errNoJournal = errors.New("is no journal; name another file")
+)
 
 // load reads what is whole, and cuts off the rest.
 func (j *Journal) load() error {
@@ -86,6 +96,9 @@ func (j *Journal) load() error {
 	for {
 		line, err := lines.ReadBytes('\n')
 		if err == io.EOF {
+			if head := []byte(`{"plan":`); whole == 0 && !bytes.HasPrefix(line, head[:min(len(head), len(line))]) {
+				return errNoJournal
+			}
 			return j.cut(whole)
 		}
 		if err == nil {
@@ -102,17 +115,20 @@ func (j *Journal) take(line []byte) error {
 	var l struct {
 		heading
 		record
+		Stream *uint64 `json:"stream"` // in place of the record's: there must be one
 	}
 	if err := json.Unmarshal(line, &l); err != nil {
-		return fmt.Errorf("is no journal: %w", err)
+		return fmt.Errorf("%w: %w", errNoJournal, err)
 	}
 	switch {
 	case l.Plan == j.plan:
 		j.builtBy(l.Build)
 	case l.Plan != "" || j.builds == nil:
 		return errOtherPlan
+	case l.Stream == nil:
+		return errNoJournal
 	default:
-		j.done[l.Stream] = l.record
+		j.done[*l.Stream] = l.record
 	}
 	return nil
 }
@@ -142,7 +158,13 @@ func (j *Journal) write(v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = j.file.Write(append(b, '\n'))
+	n, err := j.file.Write(append(b, '\n'))
+	if err != nil && n > 0 {
+		// What follows must not go on in this line.
+		if at, serr := j.file.Seek(0, io.SeekCurrent); serr == nil {
+			err = errors.Join(err, j.cut(at-int64(n)))
+		}
+	}
 	return err
 }
 

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // short is little to simulate, of both kinds of worlds.
@@ -97,6 +101,8 @@ func TestJournalRefuses(t *testing.T) {
 		{"another plan", `{"plan":"0123456789abcdef","build":"x"}` + "\n", "other settings"},
 		{"no heading", `{"stream":1}` + "\n", "other settings"},
 		{"something else", "hello\n", "is no journal"},
+		{"something else without an end", `{"my": "only copy"}`, "is no journal"},
+		{"no record", fmt.Sprintf("{\"plan\":%q,\"build\":\"x\"}\n{}\n", short().plan()), "is no journal"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			name := filepath.Join(t.TempDir(), "journal")
@@ -112,4 +118,63 @@ func TestJournalRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestJournalIsOfOneRun refuses to write where another run does.
+func TestJournalIsOfOneRun(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "journal")
+	first, err := OpenJournal(name, short(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenJournal(name, short(), "x"); err == nil || !strings.Contains(err.Error(), "another run") {
+		t.Errorf("error %v, want one about another run", err)
+	}
+	first.Close()
+	again, err := OpenJournal(name, short(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
+
+// TestJournalOnFullDisk loses no more than what there was no room for.
+func TestJournalOnFullDisk(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "journal")
+	j, err := OpenJournal(name, short(), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	size, err := j.file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, room := range []int64{1 << 20, 50, 1 << 20} { // the second record is cut off
+		limitFiles(t, uint64(size+room))
+		err := j.add(outcome{job: job{stream: uint64(n)}, counts: counts{time: time.Hour}})
+		if full := n == 1; (err != nil) != full {
+			t.Errorf("record %d: %v", n, err)
+		}
+	}
+	j.Close()
+	if j, err = OpenJournal(name, short(), "x"); err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if j.Done() != 2 {
+		t.Errorf("%d records, want 2", j.Done())
+	}
+}
+
+// limitFiles bounds how long a file may grow, in bytes, until the test ends.
+func limitFiles(t *testing.T, n uint64) {
+	t.Helper()
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &was); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: n, Max: was.Max}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Setrlimit(unix.RLIMIT_FSIZE, &was) })
 }

@@ -25,6 +25,7 @@ func (n *Node) carry(run func(func() error)) {
 type tryDevice interface {
 	tun.Device
 	TryRead(buf []byte, pkts []inner.Packet, headroom, tailroom int) (int, error)
+	Pending() bool
 	File() *fdwait.File
 }
 
@@ -66,22 +67,7 @@ func newCarrier(e Edges) (*carrier, error) {
 func (c *carrier) run(n *Node) error {
 	in, out := n.newOpener(), n.newOutlet()
 	for {
-		err := c.group.Wait()
-		for i, r := range c.receivers {
-			if err != nil || !c.group.Ready(1+i) {
-				continue
-			}
-			var msgs []underlay.Message
-			if msgs, err = r.TryReceive(); len(msgs) > 0 {
-				in.take(msgs)
-			}
-		}
-		if err == nil && c.group.Ready(0) {
-			var got int
-			if got, err = c.device.TryRead(out.room()); got > 0 {
-				out.take(got)
-			}
-		}
+		err := c.turn(in, out)
 		switch {
 		case err != nil && closed(err):
 			return nil
@@ -89,4 +75,34 @@ func (c *carrier) run(n *Node) error {
 			return err
 		}
 	}
+}
+
+// turn waits for packets and takes some from everywhere where there are any.
+func (c *carrier) turn(in *opener, out *outlet) error {
+	pending := c.device.Pending()
+	if !pending {
+		if err := c.group.Wait(); err != nil {
+			return err
+		}
+	}
+	for i, r := range c.receivers {
+		if !pending && !c.group.Ready(1+i) {
+			continue
+		}
+		msgs, err := r.TryReceive()
+		if err != nil {
+			return err
+		}
+		if len(msgs) > 0 {
+			in.take(msgs)
+		}
+	}
+	if !pending && !c.group.Ready(0) {
+		return nil
+	}
+	got, err := c.device.TryRead(out.room())
+	if got > 0 {
+		out.take(got)
+	}
+	return err
 }

@@ -260,15 +260,15 @@ func (l *looper) routeNews() {
 // busyFirst returns all peers, and first those that something is under way to: they may
 // have to leave a pair, and there may be thousands of others.
 func (l *looper) busyFirst() []*peer {
-	all := make([]*peer, 0, len(l.peers))
-	for _, quiet := range []bool{false, true} {
-		for _, p := range l.peers {
-			if p.context.Quiet() == quiet {
-				all = append(all, p)
-			}
+	all, quiet := make([]*peer, 0, len(l.peers)), []*peer(nil)
+	for _, p := range l.peers { // once: packets that pass meanwhile change the answer
+		if p.context.Quiet() {
+			quiet = append(quiet, p)
+		} else {
+			all = append(all, p)
 		}
 	}
-	return all
+	return append(all, quiet...)
 }
 
 // checkBudget tells all contexts when the budget for metered locators has come to

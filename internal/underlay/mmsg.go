@@ -58,12 +58,12 @@ func (c *call) tryRead(f *fdwait.File, hs []mmsghdr) (int, error) {
 // interface that has stopped must not stop who is to move away from it.
 const writeWait = 10 * time.Millisecond
 
-// write waits, for a while, until the socket takes something, and returns how many of hs it
-// took. If it need not wait, it is in no other writer's way.
-func (c *call) write(f *fdwait.File, hs []mmsghdr) (int, error) {
+// write returns how many of hs the socket took. If it takes none, write may wait for a while.
+// If it need not, it is in no other writer's way.
+func (c *call) write(f *fdwait.File, hs []mmsghdr, wait bool) (int, error) {
 	c.headers = hs
 	err := f.Control(c.once)
-	if err == nil && c.errno == unix.EAGAIN {
+	if wait && err == nil && c.errno == unix.EAGAIN {
 		err = f.Write(writeWait, c.until)
 	}
 	return c.result(err)

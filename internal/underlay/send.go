@@ -201,9 +201,14 @@ func (s *Sender) fail(by *socket, m *Message, err error) {
 	}
 }
 
-// write hands messages to the kernel and returns how many it took.
+// write hands messages to the kernel and returns how many it took. It waits for room, but only
+// once until there is some: who sends may have to read the answer to the test of another way.
 func (s *Sender) write(by *socket, hs []mmsghdr) (int, error) {
-	n, err := s.call.write(by.file, hs)
+	stuck := by.stuck.Load()
+	n, err := s.call.write(by.file, hs, !stuck)
+	if full := errors.Is(err, unix.EAGAIN); full != stuck {
+		by.stuck.Store(full)
+	}
 	if by.device != 0 && errors.Is(err, net.ErrClosed) {
 		// Another Send has found that the interface has gone. The Conn is not closed.
 		err = unix.ENODEV

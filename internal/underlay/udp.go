@@ -39,6 +39,8 @@ type socket struct {
 	segment atomic.Bool
 	// glue says that the kernel hands over runs (UDP_GRO).
 	glue bool
+	// stuck says that it had no room when it was last waited for.
+	stuck atomic.Bool
 	// hears says that the kernel queues ICMP errors here, and has calls fail.
 	hears atomic.Bool
 	// out is what to send by instead, where that is no matter of the interface, and exits
