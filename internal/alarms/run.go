@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -48,7 +49,7 @@ type outcome struct {
 
 // jobs cuts what is to be done into worlds. Each has its own random stream, so that the
 // result does not depend on who runs it; their order is shuffled, so that what is done
-// when someone interrupts is of all settings.
+// when someone interrupts is of all settings. Failures, which take little, come first.
 func (o Options) jobs() (all []job) {
 	for i := range o.Settings {
 		for left := o.Time; left > 0; left -= piece {
@@ -62,6 +63,7 @@ func (o Options) jobs() (all []job) {
 		all[i].stream = uint64(i)
 	}
 	rand.New(rand.NewPCG(o.Seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	slices.SortStableFunc(all, func(a, b job) int { return cmp.Compare(b.failures, a.failures) })
 	return all
 }
 
