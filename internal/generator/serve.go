@@ -20,11 +20,11 @@ func Serve(in io.Reader, out io.Writer) error {
 	if err != nil {
 		return errors.Join(err, e.Encode(failed(err)))
 	}
+	began := time.Now()
+	last, at := t.total(), began // before anybody knows where to send
 	if err := e.Encode(reply{Address: t.address()}); err != nil {
 		return errors.Join(err, t.finish())
 	}
-	began := time.Now()
-	last, at := t.total(), began
 	for lines.Scan() {
 		next, now := t.total(), time.Now()
 		r := failed(t.err())
