@@ -31,7 +31,8 @@
 //
 //   - NO PRIMARY tests all known pairs again after a back-off that doubles with
 //     every round (§5.3), so that a path that comes back is found without an
-//     Add pair.
+//     Add pair. If the first to answer is not the last primary, that one is tested
+//     once more beside it: everything may have stood still.
 //   - A Poll of a peer that looks for a new primary is a hint like ICMP, or like
 //     Policy change when it came over another pair than our primary: "B uses
 //     the same algorithm, but starts the process from the reception of the

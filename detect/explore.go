@@ -36,19 +36,20 @@ type exploration struct {
 	// repeatAt is when testing is polled again, polled how often it was.
 	repeatAt time.Time
 	polled   int
-	// doubt says that the primary is in doubt: it was polled tries times, is to be
-	// polled again at againAt, and is given up at condemnAt.
-	doubt              bool
-	tries              int
-	againAt, condemnAt time.Time
+	// doubt says that the primary is in doubt: it was polled tries times, for the last time
+	// at askedAt, is to be polled again at againAt, and judged at condemnAt.
+	doubt                       bool
+	tries                       int
+	askedAt, againAt, condemnAt time.Time
 	// carries says that packets go with the tests.
 	carries bool
 	// verified is a pair that answered while the primary was in doubt, a Poll sent at
-	// verifiedAt and maybe others before. repeats counts how often the verdict was put off.
-	verified   locator.Pair
-	verifiedAt time.Time
-	repeats    int
-	// unwitnessed says that the primary failed its tests while no other pair answered any.
+	// verifiedAt and maybe others before: the witness. The verdict waits for it until
+	// witnessBy, and was put off repeats times.
+	verified              locator.Pair
+	verifiedAt, witnessBy time.Time
+	repeats               int
+	// unwitnessed says that the primary failed its tests while no other pair answered.
 	unwitnessed bool
 	// retryAt is when the next round begins.
 	retryAt time.Time
@@ -69,7 +70,7 @@ func (x *exploration) suspects() bool {
 
 // next returns when something is to be done, zero for never.
 func (x *exploration) next() time.Time {
-	return earliest(earliest(x.deadline, x.repeatAt), earliest(x.againAt, x.condemnAt))
+	return earliest(earliest(x.deadline, x.repeatAt), earliest(x.againAt, earliest(x.condemnAt, x.witnessBy)))
 }
 
 // begin starts an exploration. doubt says that the primary itself is to be
@@ -80,7 +81,8 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	if m.state == NoPrimary && !x.since.IsZero() {
 		since = x.since
 	}
-	*x = exploration{cause: cause, startedAt: now, since: since, failed: x.failed, sentAt: x.sentAt}
+	unwitnessed := m.state == NoPrimary && x.unwitnessed
+	*x = exploration{cause: cause, startedAt: now, since: since, failed: x.failed, sentAt: x.sentAt, unwitnessed: unwitnessed}
 	x.doubt = doubt && m.primary.IsValid()
 	// Who explores only because the peer does, and knows that its own packets arrive,
 	// need not send them twice; nor could it then tell any longer that they do.
@@ -103,9 +105,9 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 	return m.sendTest(now, p, acts)
 }
 
-// mostRepeats is how often the verdict is put off where neither the primary nor the verified
-// pair has answered of late.
-const mostRepeats = 6
+// mostRepeats is how often the verdict is put off while neither the primary nor the witness
+// answers, for twice as long each time; fewRepeats where there are other pairs to try.
+const mostRepeats, fewRepeats = 6, 1
 
 // pollPrimary polls the primary, which is in doubt, and beside it the pair that would take
 // its place: what keeps both from answering, such as a peer that has no time, is no
@@ -113,7 +115,7 @@ const mostRepeats = 6
 func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	x.tries++
-	x.againAt = time.Time{}
+	x.askedAt, x.againAt = now, time.Time{}
 	if x.tries < m.tries(now) {
 		x.againAt = now.Add(m.timers.gap(m.primaryRTT()))
 	} else {
@@ -140,18 +142,52 @@ func (m *Machine) firstLead() time.Duration {
 	return m.timers.lead(m.primaryRTT())
 }
 
-// condemn: the primary has not answered any of its Polls. It failed, unless the pair that
-// is to take its place has not answered what was sent beside them, either. certain says
-// that it failed in any case.
-func (m *Machine) condemn(now time.Time, certain bool, acts []Action) []Action {
+// condemn: the primary has not answered any of its Polls. It has failed, if the witness has
+// answered what was sent beside the last one.
+func (m *Machine) condemn(now time.Time, acts []Action) []Action {
 	x := &m.explore
-	if !certain && m.witnessSilent(now) && x.repeats < mostRepeats {
-		x.repeats++
-		x.condemnAt = time.Time{}
+	x.condemnAt = time.Time{}
+	if x.verified.IsValid() && x.verifiedAt.Before(x.askedAt) {
+		wait := max(min(m.pollTimer(m.primary)<<x.repeats, m.timers.BackoffCap), m.pollTimer(x.verified))
+		if x.witnessBy = x.askedAt.Add(wait); due(x.witnessBy, now) {
+			return m.unheard(now, acts)
+		}
+		return acts
+	}
+	return m.failPrimary(now, !x.verified.IsValid(), acts)
+}
+
+// witnessed: the witness has answered, for which the verdict waited. The primary's answer may
+// be on its way, too.
+func (x *exploration) witnessed(now time.Time, margin time.Duration) {
+	if !x.witnessBy.IsZero() && !x.verifiedAt.Before(x.askedAt) {
+		x.witnessBy, x.condemnAt = time.Time{}, now.Add(margin)
+	}
+}
+
+// unheard: neither the primary nor the witness has answered. Both are polled again, until
+// they must be taken for dead.
+func (m *Machine) unheard(now time.Time, acts []Action) []Action {
+	x := &m.explore
+	x.witnessBy = time.Time{}
+	most := mostRepeats
+	if m.next(now).IsValid() {
+		most = fewRepeats
+	}
+	if x.repeats++; x.repeats <= most {
 		return m.pollPrimary(now, acts)
 	}
-	x.doubt, x.againAt, x.condemnAt = false, time.Time{}, time.Time{}
-	x.unwitnessed = !certain && !x.verified.IsValid()
+	x.verified = locator.Pair{}
+	acts = m.duplicate(locator.Pair{}, acts)
+	return m.failPrimary(now, true, acts)
+}
+
+// failPrimary: the primary has failed its tests. unwitnessed says that nothing else has
+// answered, either.
+func (m *Machine) failPrimary(now time.Time, unwitnessed bool, acts []Action) []Action {
+	x := &m.explore
+	x.endDoubt()
+	x.unwitnessed = unwitnessed
 	if p := m.of(m.primary); p != nil {
 		p.tested(now, false)
 	}
@@ -168,11 +204,8 @@ func (m *Machine) condemn(now time.Time, certain bool, acts []Action) []Action {
 	return acts
 }
 
-// witnessSilent reports whether the verified pair has not answered of late, though there was
-// time.
-func (m *Machine) witnessSilent(now time.Time) bool {
-	x := &m.explore
-	return x.verified.IsValid() && m.polls.silent(x.verified, x.verifiedAt, m.recent(now, x.verified))
+func (x *exploration) endDoubt() {
+	x.doubt, x.againAt, x.condemnAt, x.witnessBy = false, time.Time{}, time.Time{}, time.Time{}
 }
 
 // reconsider: p is the first pair to answer, at a Poll sent at that time, after the primary
@@ -180,7 +213,12 @@ func (m *Machine) witnessSilent(now time.Time) bool {
 // the primary, and its answer may be the next: it is polled once more, beside p.
 func (m *Machine) reconsider(now time.Time, p locator.Pair, sent time.Time, acts []Action) []Action {
 	x := &m.explore
-	x.unwitnessed, x.doubt = false, true
+	if !m.primary.IsValid() {
+		acts = m.use(now, m.last, Reason{x.cause, Retry}, acts)
+		acts = m.set(TestingPrimary, TestOK, m.last, acts)
+		x.carries, x.retryAt, x.tries = true, time.Time{}, 0
+	}
+	x.unwitnessed, x.doubt, x.repeats = false, true, 0
 	x.verified, x.verifiedAt = p, sent
 	x.noTest()
 	acts = m.duplicate(p, acts)
@@ -242,8 +280,11 @@ func (m *Machine) advance(now time.Time, acts []Action) []Action {
 		}
 		return m.pollPrimary(now, acts)
 	}
-	if due(x.condemnAt, now) {
-		acts = m.condemn(now, false, acts)
+	switch {
+	case due(x.condemnAt, now):
+		acts = m.condemn(now, acts)
+	case due(x.witnessBy, now):
+		acts = m.unheard(now, acts)
 	}
 	if m.state != TestingPrimary {
 		return acts
@@ -299,7 +340,7 @@ func (m *Machine) clearTried() {
 
 // extend gives what is under test time until t at least.
 func (x *exploration) extend(t time.Time) {
-	for _, d := range []*time.Time{&x.deadline, &x.condemnAt} {
+	for _, d := range []*time.Time{&x.deadline, &x.condemnAt, &x.witnessBy} {
 		if !d.IsZero() && d.Before(t) {
 			*d = t
 		}

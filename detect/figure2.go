@@ -132,7 +132,7 @@ func (m *Machine) deleteUnderTest(now time.Time, primary bool, gone func(locator
 	x := &m.explore
 	wish := x.cause.policy()
 	if primary {
-		x.doubt, x.againAt, x.condemnAt = false, time.Time{}, time.Time{}
+		x.endDoubt()
 		x.cause, x.carries = DeletePair, true
 	}
 	lost := gone(x.verified)
@@ -188,14 +188,18 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 		}
 		if p == x.verified && sent.After(x.verifiedAt) {
 			x.verifiedAt = sent
+			x.witnessed(now, m.timers.Margin)
 		}
 		x.noTest()
 		if x.carries {
 			acts = m.duplicate(x.verified, acts)
 		}
+		if x.againAt.IsZero() && !m.polls.pending(x.verified, x.askedAt.Add(-1)) && x.verifiedAt.Before(x.askedAt) {
+			return m.pollPrimary(now, acts)
+		}
 		return acts
 	}
-	if x.unwitnessed && p != m.primary && m.of(m.primary) != nil {
+	if x.unwitnessed && p != m.last && m.of(m.last) != nil {
 		return m.reconsider(now, p, sent, acts)
 	}
 	return m.operational(now, p, TestOK, sent, acts)
@@ -278,7 +282,7 @@ func (m *Machine) HandleSendError(now time.Time, p locator.Pair, acts []Action) 
 	x := &m.explore
 	switch {
 	case m.state == TestingPrimary && x.doubt && p == m.primary:
-		return m.condemn(now, true, acts)
+		return m.failPrimary(now, false, acts)
 	case m.state == TestingPrimary && p == x.testing:
 		return m.testFail(now, acts)
 	case m.state == TestingPrimary && p == x.verified:

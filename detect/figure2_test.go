@@ -28,7 +28,8 @@ import (
 //	| ------------------- | ------------- | --------------------- | ------------------------------ | ------------------- |
 //	|                       Extensions                                                                                     |
 //	| NO PRIMARY          | Retry         | the back-off is over  | choose a pair, Send test       | TESTING PRIMARY     |
-//	| NO PRIMARY          | Test OK       | a late answer         | Reset timer                    | PRIMARY OPERATIONAL |
+//	| NO PRIMARY          | Test OK       | of the last primary   | Reset timer                    | PRIMARY OPERATIONAL |
+//	| NO PRIMARY          | Test OK       | of another            | Send test to the last primary  | TESTING PRIMARY     |
 //	| NO PRIMARY          | Peer Poll     |                       | Send test where it came        | TESTING PRIMARY     |
 //	| TESTING PRIMARY     | Peer Poll     |                       | Send test where it came        | TESTING PRIMARY     |
 //	| PRIMARY OPERATIONAL | Peer Poll     | not lately answered   | Send test                      | TESTING PRIMARY     |
@@ -329,11 +330,19 @@ var figure2 = []struct {
 		TestingPrimary, "none", "A2→B2",
 	},
 	{
-		NoPrimary, TestOK, "a late answer",
+		NoPrimary, TestOK, "a late answer of the last primary",
 		func(t tb) *harness { return noPrimaryOf(t, "A1→B1", "A2→B2") },
 		func(h *harness) { h.answered(h.tests[pairOf("A1→B1")]) },
 		[]string{"use A1→B1 for none: icmp, then test ok", "no primary, test ok: primary operational", "Reset timer"},
 		PrimaryOperational, "A1→B1", "none",
+	},
+	{
+		// All stood still, and the answer of the last primary may be the next.
+		NoPrimary, TestOK, "a late answer of another pair",
+		func(t tb) *harness { return noPrimaryOf(t, "A1→B1", "A2→B2") },
+		func(h *harness) { h.answered(h.tests[pairOf("A2→B2")]) },
+		[]string{"use A1→B1 for none: icmp, then retry", "no primary, test ok: testing primary", "Duplicate on A2→B2", "Send test A2→B2", "Send test A1→B1"},
+		TestingPrimary, "A1→B1", "none",
 	},
 	{
 		NoPrimary, PeerPoll, "",

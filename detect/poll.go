@@ -88,17 +88,6 @@ func (p *polls) pending(k locator.Pair, t time.Time) bool {
 	return false
 }
 
-// silent reports whether a Poll on k that asks for an answer has none, and was sent after t
-// and not later than by, long enough ago to be answered.
-func (p *polls) silent(k locator.Pair, t, by time.Time) bool {
-	for _, s := range p.sent {
-		if s.asks && s.pair == k && s.at.After(t) && !s.at.After(by) && s.size == 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // ofTrain counts the Polls of k's train that are unanswered and were sent after t.
 func (p *polls) ofTrain(k locator.Pair, t time.Time) (count int) {
 	for _, s := range p.sent {

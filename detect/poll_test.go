@@ -306,9 +306,9 @@ func TestSlowPeerIsNoFaultOfThePrimary(t *testing.T) {
 	h.wantState(PrimaryOperational, "A1→B1", "none")
 }
 
-// Where the other pair goes on answering, the primary is left as soon as it has failed, and
-// where it does not, in the end all the same.
-func TestVerdictIsPutOffForSilenceOnly(t *testing.T) {
+// Where the other pair goes on answering, the primary is left as soon as it has failed. Where
+// it does not, no verdict is spoken until both must be taken for dead.
+func TestVerdictNeedsLivingWitness(t *testing.T) {
 	left := func(answers bool) (time.Duration, int) {
 		h := operationalOn(t, "A1→B1", "A2→B2")
 		began, repeats := h.now, 0
@@ -323,13 +323,34 @@ func TestVerdictIsPutOffForSilenceOnly(t *testing.T) {
 				h.ignore().answered(p)
 			}
 		}
-		h.ignore().wantState(PrimaryOperational, "A2→B2", "none")
+		if answers {
+			h.ignore().wantState(PrimaryOperational, "A2→B2", "none")
+		} else {
+			h.ignore().wantState(NoPrimary, "none", "none")
+		}
 		return h.now.Sub(began), repeats
 	}
 	if after, repeats := left(true); repeats != 0 || after > 10*rttOfTests {
 		t.Errorf("left after %v, the verdict put off %d times", after, repeats)
 	}
-	if after, repeats := left(false); repeats != mostRepeats || after > time.Second {
-		t.Errorf("left a pair after %v, the verdict put off %d times", after, repeats)
+	if after, repeats := left(false); repeats != mostRepeats+1 || after < time.Second || after > 3*time.Second {
+		t.Errorf("given up after %v, the verdict put off %d times", after, repeats)
 	}
+}
+
+// Where there is a third pair, it has its turn soon.
+func TestWitnessThatDies(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2", "A3→B3")
+	began := h.now
+	h.hint("A1→B1")
+	h.until("Send test A2→B2").ignore()
+	h.answered(h.test("A2→B2"))
+	for h.m.Testing() != pairOf("A3→B3") {
+		h.ignore().fire()
+	}
+	if d := h.now.Sub(began); d > 10*rttOfTests {
+		t.Errorf("A3→B3 is tried after %v only", d)
+	}
+	h.ignore().answered(h.test("A3→B3"))
+	h.until("use A3→B3")
 }
