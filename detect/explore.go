@@ -106,7 +106,7 @@ func (m *Machine) begin(now time.Time, cause Event, p locator.Pair, doubt bool, 
 }
 
 // mostRepeats is how often the verdict is put off while neither the primary nor the witness
-// answers, for twice as long each time; fewRepeats where there are other pairs to try.
+// answers, for twice as long each time; fewRepeats where there are other pairs, which then have their turn.
 const mostRepeats, fewRepeats = 6, 1
 
 // pollPrimary polls the primary, which is in doubt, and beside it the pair that would take
@@ -115,7 +115,7 @@ const mostRepeats, fewRepeats = 6, 1
 func (m *Machine) pollPrimary(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	x.tries++
-	x.askedAt, x.againAt = now, time.Time{}
+	x.askedAt, x.againAt, x.witnessBy = now, time.Time{}, time.Time{}
 	if x.tries < m.tries(now) {
 		x.againAt = now.Add(m.timers.gap(m.primaryRTT()))
 	} else {
@@ -148,13 +148,23 @@ func (m *Machine) condemn(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	x.condemnAt = time.Time{}
 	if x.verified.IsValid() && x.verifiedAt.Before(x.askedAt) {
-		wait := max(min(m.pollTimer(m.primary)<<x.repeats, m.timers.BackoffCap), m.pollTimer(x.verified))
+		wait := max(min(m.pollTimer(m.primary)<<x.repeats, m.timers.BackoffCap), m.witnessTimer())
 		if x.witnessBy = x.askedAt.Add(wait); due(x.witnessBy, now) {
 			return m.unheard(now, acts)
 		}
 		return acts
 	}
 	return m.failPrimary(now, !x.verified.IsValid(), acts)
+}
+
+// witnessTimer returns how long the witness may take to answer. It is not bounded as
+// pollTimer is: each new Poll begins the wait anew.
+func (m *Machine) witnessTimer() time.Duration {
+	d := m.pollTimer(m.explore.verified)
+	if own, _ := m.pollRTT(m.explore.verified); own.known() {
+		d = max(d, min(own.smoothed+max(2*own.variation, min(m.timers.Margin, pollCeiling)), sentFor))
+	}
+	return d
 }
 
 // witnessed: the witness has answered, for which the verdict waited. The primary's answer may
@@ -165,17 +175,28 @@ func (x *exploration) witnessed(now time.Time, margin time.Duration) {
 	}
 }
 
+// heardWitness: the witness has answered a Poll sent at that time.
+func (m *Machine) heardWitness(now, sent time.Time) {
+	if x := &m.explore; sent.After(x.verifiedAt) {
+		x.verifiedAt = sent
+		x.witnessed(now, min(m.timers.Margin, pollCeiling))
+	}
+}
+
 // unheard: neither the primary nor the witness has answered. Both are polled again, until
 // they must be taken for dead.
 func (m *Machine) unheard(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	x.witnessBy = time.Time{}
 	most := mostRepeats
-	if m.next(now).IsValid() {
+	if len(m.order) > 2 {
 		most = fewRepeats
 	}
 	if x.repeats++; x.repeats <= most {
 		return m.pollPrimary(now, acts)
+	}
+	for i, k := range m.order { // some were tried before all fell silent
+		m.pairs[i].tried = k == m.primary || k == x.verified
 	}
 	x.verified = locator.Pair{}
 	acts = m.duplicate(locator.Pair{}, acts)
@@ -216,8 +237,9 @@ func (m *Machine) reconsider(now time.Time, p locator.Pair, sent time.Time, acts
 	if !m.primary.IsValid() {
 		acts = m.use(now, m.last, Reason{x.cause, Retry}, acts)
 		acts = m.set(TestingPrimary, TestOK, m.last, acts)
-		x.carries, x.retryAt, x.tries = true, time.Time{}, 0
+		x.carries, x.retryAt, x.tries, x.startedAt = true, time.Time{}, 0, now
 	}
+	m.of(m.primary).tried = true
 	x.unwitnessed, x.doubt, x.repeats = false, true, 0
 	x.verified, x.verifiedAt = p, sent
 	x.noTest()

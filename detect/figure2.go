@@ -184,11 +184,10 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 	if x.doubt && p != m.primary {
 		// Found a way; but is the old one gone?
 		if !x.verified.IsValid() {
-			x.verified = p
+			x.verified, x.verifiedAt = p, time.Time{}
 		}
-		if p == x.verified && sent.After(x.verifiedAt) {
-			x.verifiedAt = sent
-			x.witnessed(now, m.timers.Margin)
+		if p == x.verified {
+			m.heardWitness(now, sent)
 		}
 		x.noTest()
 		if x.carries {

@@ -212,6 +212,9 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 			// Upper layers cannot tell: they are not timed while packets go over two pairs.
 			p.rtt.sample(took)
 		}
+		if s.pair == m.explore.verified {
+			m.heardWitness(now, s.at) // testOK is told of one answer only
+		}
 		p.watch.answered(s.at, m.timers.Hold/watchPolls)
 		if !s.at.Before(p.testedAt) {
 			p.tested(s.at, true)

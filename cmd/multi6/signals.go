@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -17,12 +18,16 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 }
 
+// impatience is after what time a second Ctrl-C is another one: timeout(1) and terminals send
+// the first to the program and to its group.
+const impatience = time.Second
+
 // untilInterrupted calls run with a context that ends with cmd's or as interruptible
 // says. A second Ctrl-C ends the program at once; the kernel then kills what it
 // started in namespaces, and takes these away.
 func untilInterrupted(cmd *cobra.Command, run func(context.Context) error) error {
 	ctx, stop := interruptible(cmd.Context())
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(impatience, stop) })
 	return run(ctx)
 }
