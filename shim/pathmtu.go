@@ -75,6 +75,9 @@ func (c *Context) sendPadded(a detect.SendPoll) {
 	if !ok || !c.remotes.allow(a.Pair.Remote, len(b)) {
 		return
 	}
+	if a.Pair != c.machine.Primary() {
+		s.strayed(b)
+	}
 	c.keepalive.passed(c.now)
 	index, _ := c.machine.Interface(a.Pair)
 	c.do(Send{

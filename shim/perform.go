@@ -147,6 +147,8 @@ func (c *Context) lostSince() time.Duration {
 		return c.outageSince
 	case c.inDoubt():
 		return c.doubtSince
+	case c.term.startedAt.Equal(c.now):
+		return c.outageSince // nothing has gone out in it yet
 	}
 	return max(c.since(c.now)-maxResendAge, time.Duration(c.term.arrivedSent.Load()))
 }
@@ -240,6 +242,9 @@ func (c *Context) sendFrames(p locator.Pair, s *Session, frames []byte) {
 		return
 	}
 	if b, ok := s.SealControl(frames); ok {
+		if p != c.machine.Primary() {
+			s.strayed(b)
+		}
 		c.tallyOf(p).sent.Add(1)
 		c.send(p, b)
 	}
