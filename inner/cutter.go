@@ -67,7 +67,9 @@ func (c *Cutter) ResetAt(p *Packet, proto uint8) error {
 	}
 	least := ipv6Len
 	if p.Buf[0]>>4 == 4 {
-		least = max(ipv4Len, int(p.Buf[0]&15)*4)
+		if least = int(p.Buf[0]&15) * 4; least < ipv4Len {
+			return errLength
+		}
 	}
 	if p.Transport < least || !fixedPart(proto, len(p.Buf)-p.Transport) {
 		return errTransport
