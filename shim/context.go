@@ -100,6 +100,7 @@ type Context struct {
 	announce  announcement
 	keepalive keepalive
 	echoes    []echo
+	strays    strays
 	// tallies count what goes out over each pair, and samples are the Polls of which
 	// the peer may still say how much had come with them.
 	tallies []*tally

@@ -143,7 +143,7 @@ func (c *Context) handleReport(f wire.Report) {
 		}
 		s.confirmed = f.Largest + 1
 		now := c.since(c.now)
-		if !inTerm || !s.tells(f.Largest) {
+		if !inTerm || c.strays.has(s, f.Largest) {
 			return
 		}
 		if sent, ok := t.reported(now, f.Largest); ok {

@@ -76,7 +76,7 @@ func (c *Context) sendPadded(a detect.SendPoll) {
 		return
 	}
 	if a.Pair != c.machine.Primary() {
-		s.strayed(b)
+		c.strays.note(s, b)
 	}
 	c.keepalive.passed(c.now)
 	index, _ := c.machine.Interface(a.Pair)

@@ -243,7 +243,7 @@ func (c *Context) sendFrames(p locator.Pair, s *Session, frames []byte) {
 	}
 	if b, ok := s.SealControl(frames); ok {
 		if p != c.machine.Primary() {
-			s.strayed(b)
+			c.strays.note(s, b)
 		}
 		c.tallyOf(p).sent.Add(1)
 		c.send(p, b)

@@ -3,7 +3,6 @@ package shim
 import (
 	"encoding/binary"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -80,27 +79,8 @@ type Session struct {
 	// reported is the count that our last Report told; confirmed is the largest
 	// packet number, plus one, that the peer has reported.
 	reported, confirmed uint64
-	// elsewhere are the last numbers of what was sent over other pairs than the primary,
-	// cut to 32 bits, the next at strays modulo their count.
-	elsewhere [8]uint32
-	strays    int
 	// gaps is the window of the packet numbers that the peer lately used.
 	gaps window
-}
-
-// strayed notes that a datagram that was sealed with s goes over another pair than the primary.
-func (s *Session) strayed(datagram []byte) {
-	if h, err := wire.ParseHeader(datagram); err == nil {
-		s.elsewhere[s.strays%len(s.elsewhere)] = h.Number
-		s.strays++
-	}
-}
-
-// tells reports whether that the peer has received packet number says something of the primary
-// pair, and not only of another one.
-func (s *Session) tells(number uint64) bool {
-	known := min(s.strays, len(s.elsewhere))
-	return !slices.Contains(s.elsewhere[:known], uint32(number))
 }
 
 // Tag returns the tag with which the peer's packets of this session come.
