@@ -201,6 +201,7 @@ func TestRouterIsMet(t *testing.T) {
 			l.poll("the router to be known", known)
 			l.setUp(l.far, "up0", false)
 			l.poll("the router to be forgotten", func() bool { return !known() })
+			l.untilState(family.own, locator.Available) // the Watcher has seen it
 			l.setUp(l.far, "up0", true)
 			if family.number == netlink.FAMILY_V6 { // its address went with the link
 				l.add(l.far, "up0", family.router+family.bits, unix.IFA_F_NODAD)
