@@ -49,8 +49,9 @@ type exploration struct {
 	verified              locator.Pair
 	verifiedAt, witnessBy time.Time
 	repeats               int
-	// unwitnessed says that the primary failed its tests while no other pair answered.
-	unwitnessed bool
+	// unwitnessed says that the primary failed its tests while no other pair answered, again
+	// that it is being tested once more since.
+	unwitnessed, again bool
 	// retryAt is when the next round begins.
 	retryAt time.Time
 }
@@ -240,7 +241,7 @@ func (m *Machine) reconsider(now time.Time, p locator.Pair, sent time.Time, acts
 		x.carries, x.retryAt, x.tries, x.startedAt = true, time.Time{}, 0, now
 	}
 	m.of(m.primary).tried = true
-	x.unwitnessed, x.doubt, x.repeats = false, true, 0
+	x.unwitnessed, x.again, x.doubt, x.repeats = false, true, true, 0
 	x.verified, x.verifiedAt = p, sent
 	x.noTest()
 	acts = m.duplicate(p, acts)

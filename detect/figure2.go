@@ -170,11 +170,7 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 		return acts
 	}
 	x := &m.explore
-	if p == m.primary && x.doubt {
-		m.of(p).falseAlarm(now)
-	}
-	if p == m.primary && x.suspects() {
-		m.stats.FalseAlarms++
+	if p == m.primary && m.falseAlarm(now) {
 		if x.cause != Complaint { // the send timer is not to blame
 			m.alarms++
 		}
@@ -220,20 +216,30 @@ func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts [
 		return acts // it is of packets sent before those that are overdue
 	}
 	p.tested(at, true)
-	x := &m.explore
 	switch {
 	case m.state == PrimaryOperational:
 		return append(acts, ResetTimer{})
 	case m.state == TestingPrimary && !m.wants():
-		if x.doubt {
-			p.falseAlarm(now)
-		}
-		if x.suspects() {
-			m.stats.FalseAlarms++
-		}
+		m.falseAlarm(now)
 		return m.operational(now, m.primary, ULPFeedback, time.Time{}, acts)
 	}
 	return acts
+}
+
+// falseAlarm counts that the primary, which is being tested, works, and reports whether a
+// suspicion is disproved by that. It is not if the primary failed its tests before.
+func (m *Machine) falseAlarm(now time.Time) bool {
+	x := &m.explore
+	if x.again {
+		return false
+	}
+	if x.doubt {
+		m.of(m.primary).falseAlarm(now)
+	}
+	if x.suspects() {
+		m.stats.FalseAlarms++
+	}
+	return x.suspects()
 }
 
 // testFail: the pair under test did not answer in time.

@@ -217,3 +217,18 @@ func TestVerdictThirdPairWaits(t *testing.T) {
 		}
 	}
 }
+
+// An outage of all pairs is no false alarm, though the last primary is the second to answer after it.
+func TestOutageIsNoFalseAlarm(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	h.hint("A1→B1")
+	h.until("use none").ignore()
+	h.until("Send test A2→B2").ignore()
+	h.answered(h.test("A2→B2"))
+	h.ignore().wantState(TestingPrimary, "A1→B1", "none")
+	h.answered(h.test("A1→B1"))
+	h.ignore().wantState(PrimaryOperational, "A1→B1", "none")
+	if n := h.m.Stats().FalseAlarms; n != 0 {
+		t.Errorf("%d false alarms after an outage", n)
+	}
+}
