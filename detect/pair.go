@@ -54,6 +54,9 @@ const (
 	maxExtra  = 4
 )
 
+// alarming is how many false alarms, older ones counting less, make another one likely.
+const alarming = 1
+
 // falseAlarm notes that p answered although it had been suspected.
 func (p *pair) falseAlarm(now time.Time) {
 	p.alarms, p.alarmAt = p.alarmsNow(now)+1, now
@@ -77,6 +80,12 @@ func (p *pair) alarmsNow(now time.Time) float64 {
 		return 0
 	}
 	return p.alarms * math.Exp2(-max(0, now.Sub(p.alarmAt).Seconds())/alarmsFor.Seconds())
+}
+
+// AlarmsProveFalse reports whether suspicions of the primary pair have lately proved false.
+func (m *Machine) AlarmsProveFalse(now time.Time) bool {
+	p := m.of(m.primary)
+	return p != nil && p.alarmsNow(now) > alarming
 }
 
 // tries returns how many Polls of the primary must go unanswered before it is left.

@@ -38,6 +38,9 @@ type Resend struct {
 	Term *Term
 	// Since is after when the packets were sent first, relative to the base.
 	Since time.Duration
+	// First is likewise since when packets were lost for certain, at this end: these go
+	// before older ones, which probably arrived. Zero: that is not known.
+	First time.Duration
 	// Limit bounds the bytes; packets that wait go in any case.
 	Limit int
 	// Test says that the pair is under test: what is over the limit is kept for ResendRest.

@@ -65,15 +65,18 @@ type Context struct {
 	// doubtSince is since when packets may have been lost on the primary, as known when
 	// it came into doubt.
 	doubtSince time.Duration
-	// doubled says that there was a second one since the primary pair was last known
-	// to work.
-	doubled bool
+	// brokenSince is since when the primary pair has failed at this end, as far as the
+	// peer's packets show; zero: it has not.
+	brokenSince time.Duration
 
 	locals  []locator.Local
 	remotes remotes
 	// outside is how the peer sees local locators, where a NAT is in between. It is made
 	// when there is one.
 	outside map[netip.Addr]netip.AddrPort
+	// doubled says that there was a second pair since the primary one was last known
+	// to work.
+	doubled bool
 	// tests says that what is being sent is a test.
 	tests bool
 	// vouched says that a locator is known to be the peer's by more than its word
@@ -320,6 +323,9 @@ func (c *Context) sparing() bool { return c.spent && c.machine.Metered(c.primary
 func (c *Context) HandleSendError(now time.Time, p locator.Pair, acts []Action) []Action {
 	c.enter(now, acts)
 	c.prompt = PromptSendError
+	if p == c.machine.Primary() {
+		c.breaksHere()
+	}
 	c.perform(c.machine.HandleSendError(now, p, nil))
 	return c.leave()
 }

@@ -43,6 +43,8 @@ type Marks struct {
 	// owedTCP is when the first packet came that our TCP's acknowledgement will
 	// confirm, owedOther when the first came that only a Report can.
 	owedTCP, owedOther atomic.Int64
+	// heard is when a packet last came.
+	heard atomic.Int64
 }
 
 // Touch notes that a packet passes. It reports true if the loop must be told,

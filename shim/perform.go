@@ -92,8 +92,8 @@ func (c *Context) silentFor() time.Duration {
 // confirmed: an answering end that only acknowledges.
 const maxResendAge = time.Second
 
-// Before a pair has answered, only the oldest packets are sent again over it while there
-// is another: what keeps upper layers going, and no burst on a path that may be slow.
+// Where the primary pair may yet prove to work, and copies cost, only the oldest packets are
+// sent again before another pair has answered: what keeps upper layers going.
 const (
 	resendFirst = 64 << 10
 	resendAll   = 1 << 30
@@ -108,13 +108,14 @@ func (c *Context) duplicate(p locator.Pair, answered bool) {
 	c.second, c.untrusted = locator.Pair{}, locator.Pair{}
 	switch {
 	case !p.IsValid():
+		c.brokenSince = 0
 		if c.term != nil {
 			raise(&c.term.twiceUntil, c.since(c.now))
 		}
 	case c.remotes.trusted(p.Remote):
 		c.second, c.doubled = p, true
 		if c.machine.Primary().IsValid() && !answered {
-			c.resend(p, resendFirst)
+			c.resend(p, c.limit(p))
 		} else {
 			c.resend(p, resendAll) // without a primary, what the host sends goes there, too
 		}
@@ -136,7 +137,25 @@ func (c *Context) resend(p locator.Pair, limit int) {
 	}
 	c.do(Resend{
 		Session: c.sessions.current, Hop: c.hop(p), Term: c.term, Since: c.lostSince(), Limit: limit, Test: p == c.second,
+		First: c.brokenSince,
 	})
+}
+
+// limit returns how much may be sent again over p, which is under test, before it has answered.
+func (c *Context) limit(p locator.Pair) int {
+	if c.machine.Metered(p) || c.machine.AlarmsProveFalse(c.now) {
+		return resendFirst
+	}
+	return resendAll
+}
+
+// breaksHere notes that the primary pair fails at this end. The peer's packets came until then;
+// what was sent some time before may be lost in a queue.
+func (c *Context) breaksHere() {
+	heard, since := time.Duration(c.Marks.heard.Load()), c.lostSince()
+	if heard > since {
+		c.brokenSince = heard - (heard-since)/4
+	}
 }
 
 // lostSince returns since when packets may have been lost. What arrives while packets go
@@ -157,6 +176,9 @@ func (c *Context) lostSince() time.Duration {
 func (c *Context) setPrimary(a detect.SetPrimary) {
 	switch {
 	case !a.To.IsValid():
+		if a.Reason.Evidence == detect.DeletePair && c.remotes.has(a.From.Remote) {
+			c.breaksHere()
+		}
 	case a.To == c.second:
 		c.do(ResendRest{a.To}) // it may have answered before packets went over it
 	default:
@@ -165,6 +187,7 @@ func (c *Context) setPrimary(a detect.SetPrimary) {
 	c.outageSince = c.lostSince()
 	c.term, c.second, c.untrusted = nil, locator.Pair{}, locator.Pair{}
 	if a.To.IsValid() {
+		c.brokenSince = 0
 		moved := c.last.IsValid() && c.last != a.To
 		c.last = a.To
 		c.newTerm()

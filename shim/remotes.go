@@ -178,6 +178,11 @@ func (r *remotes) list() []locator.Remote {
 	return l
 }
 
+// has reports whether a is one of them.
+func (r *remotes) has(a netip.AddrPort) bool {
+	return slices.ContainsFunc(r.list(), func(l locator.Remote) bool { return l.Addr == a })
+}
+
 // remoteOf returns a locator that nobody announced, which is worth what the one is
 // that it stands for.
 func (r *remotes) remoteOf(a afar) locator.Remote {

@@ -44,7 +44,11 @@ func acknowledge(w *world) (count int) {
 // arrived.
 func TestNewArrivalsDoNotHideLosses(t *testing.T) {
 	w := settled(t, setup{})
-	const lost, later = 150, 40 // more than goes with a test
+	for i := range w.a.locals {
+		w.a.locals[i].Metered = true // so that not all goes with a test
+	}
+	w.a.setLocals(w.a.locals...)
+	const lost, later = 150, 40
 	dead := w.a.path.Pair
 	toA := []netip.Addr{w.a.pair(0, 0).Local, w.a.pair(1, 1).Local}
 	acknowledging := false

@@ -2,6 +2,7 @@ package node
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/multi6/multi6/inner"
@@ -21,6 +22,8 @@ const (
 	resendWithin = 250 * time.Millisecond
 	// resendLeast is the least rate, in bytes a second: a packet in a millisecond.
 	resendLeast = 1.5e6
+	// fewOlder is how many of those that have probably arrived go before what is new.
+	fewOlder = 16
 	// queueFor and queueBytes bound how long, and how much of what comes meanwhile,
 	// queues behind what is sent again.
 	queueFor   = 600 * time.Millisecond
@@ -41,6 +44,8 @@ type resender struct {
 	// before may go again.
 	pending []resent
 	left    int
+	// older are those that have probably arrived: they follow when none is pending.
+	older []resent
 	// test says that the pair is under test: what is over the limit waits until it has
 	// answered, else it is left.
 	test bool
@@ -114,7 +119,20 @@ func newResender(ring *shim.Ring, a shim.Resend, now time.Duration) *resender {
 	a.Limit = math.MaxInt
 	ring.Unconfirmed(a, now, r.add)
 	r.rate = paceOf(r.pending)
+	r.putOff(a.First)
 	return r
+}
+
+// putOff has what was sent until then go when nothing else is left to go.
+func (r *resender) putOff(until time.Duration) {
+	late := func(x resent) bool { return x.paced() && x.At <= until }
+	for _, x := range r.pending {
+		if late(x) {
+			r.older = append(r.older, x)
+		}
+	}
+	r.pending = slices.DeleteFunc(r.pending, late)
+	r.goOn()
 }
 
 // paceOf returns at which rate packets were sent at first, and somewhat more, in bytes a
@@ -217,7 +235,16 @@ func (r *resender) due(now time.Duration) (due []resent) {
 	}
 	clear(r.pending[len(rest):])
 	r.pending = rest
+	r.goOn()
 	return due
+}
+
+// goOn has some of the older packets pending when no others are.
+func (r *resender) goOn() {
+	if len(r.pending) == 0 {
+		n := min(len(r.older), fewOlder)
+		r.pending, r.older = r.older[:n:n], r.older[n:]
+	}
 }
 
 // hurry has what queues gone by the time when nothing queues any longer: what comes then would
@@ -261,6 +288,9 @@ func (l *looper) resendDue(p *peer, now time.Duration) {
 	p.ringMu.Lock()
 	path := p.path.Load()
 	r.take(&p.ring, path)
+	if path != nil {
+		r.term = path.Term // the one of a pair that is gone hears of no arrivals
+	}
 	due := r.due(now)
 	l.sendAgain(p, r, due, now)
 	p.ring.Sent(now, r.unsent())

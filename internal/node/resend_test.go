@@ -265,3 +265,47 @@ func TestResendPace(t *testing.T) {
 		t.Errorf("%.0f bytes a second after three probes, %.0f without", q.r.rate, want)
 	}
 }
+
+// What has probably arrived goes when nothing else is left to go.
+func TestResendPutsOff(t *testing.T) {
+	const old, lost, later = 10, 10, 5
+	q := newQueueing(t)
+	for range old + lost {
+		q.now += time.Millisecond
+		q.push()
+	}
+	q.r = newResender(&q.ring, shim.Resend{
+		Hop: shim.Hop{Pair: secondPair}, Limit: math.MaxInt, Test: true, First: q.now - lost*time.Millisecond,
+	}, q.now)
+	q.path = &shim.Path{Hop: shim.Hop{Pair: firstPair}, Second: shim.Hop{Pair: secondPair}}
+	for range later {
+		q.push()
+	}
+	for i := 0; len(q.r.pending) > 0; i++ {
+		if i > 1000 {
+			t.Fatalf("%d packets are still pending", len(q.r.pending))
+		}
+		q.tick()
+		q.now += time.Millisecond
+	}
+	var want []uint32
+	for i := range old + lost + later {
+		want = append(want, uint32((i+old)%(old+lost+later)))
+	}
+	if !slices.Equal(q.sent, want) {
+		t.Errorf("packets %v went, want %v", q.sent, want)
+	}
+}
+
+// All may be put off.
+func TestResendPutsOffAll(t *testing.T) {
+	q := newQueueing(t)
+	for range 3 {
+		q.push()
+	}
+	q.r = newResender(&q.ring, shim.Resend{Hop: shim.Hop{Pair: secondPair}, Limit: math.MaxInt, First: q.now}, q.now)
+	q.tick()
+	q.now += 100 * time.Millisecond
+	q.tick()
+	q.inOrder()
+}
