@@ -18,7 +18,6 @@ func (c *Context) HandleControl(now time.Time, p locator.Pair, s *Session, came 
 		return c.leave(), DropUnknownTag
 	}
 	c.from(p, controlOverhead+len(frames))
-	c.Marks.heard.Store(int64(c.since(c.now)))
 	c.newestSet, c.came = false, came
 	for f := frames; len(f) > 0; {
 		typ, body, rest, err := f.Next()

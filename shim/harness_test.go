@@ -359,6 +359,9 @@ func (h *host) receiveTransport(p locator.Pair, s *Session, datagram []byte) Dro
 		return d
 	}
 	came := h.came.Came(h.since(), p)
+	if h.path != nil && h.path.Pair == p {
+		h.c.Marks.Heard(h.since())
+	}
 	if o.Kind == wire.KindControl {
 		acts, d := h.c.HandleControl(h.w.now, p, s, came, buf[o.From:o.To], nil)
 		h.perform(acts)

@@ -43,8 +43,15 @@ type Marks struct {
 	// owedTCP is when the first packet came that our TCP's acknowledgement will
 	// confirm, owedOther when the first came that only a Report can.
 	owedTCP, owedOther atomic.Int64
-	// heard is when a packet last came.
+	// heard is when a packet last came over the reverse of the primary pair.
 	heard atomic.Int64
+}
+
+// Heard notes that a packet came over the reverse of the primary pair.
+func (m *Marks) Heard(now time.Duration) {
+	if m.heard.Load() != int64(now) { // once for all that are read together
+		m.heard.Store(int64(now))
+	}
 }
 
 // Touch notes that a packet passes. It reports true if the loop must be told,

@@ -64,6 +64,7 @@ func (c *Context) resetTimer(sent time.Time) {
 	if t == nil || sent.IsZero() {
 		return
 	}
+	c.brokenSince = 0
 	if !doubled {
 		if c.silentFor() <= c.machine.SendTimer() {
 			return
@@ -153,7 +154,7 @@ func (c *Context) limit(p locator.Pair) int {
 // what was sent some time before may be lost in a queue.
 func (c *Context) breaksHere() {
 	heard, since := time.Duration(c.Marks.heard.Load()), c.lostSince()
-	if heard > since {
+	if c.brokenSince <= since && heard > since { // its first sign counts
 		c.brokenSince = heard - (heard-since)/4
 	}
 }
@@ -182,6 +183,9 @@ func (c *Context) setPrimary(a detect.SetPrimary) {
 	case a.To == c.second:
 		c.do(ResendRest{a.To}) // it may have answered before packets went over it
 	default:
+		if a.Reason.Cause == detect.PolicyChange || a.Reason.Cause == detect.Degraded {
+			c.brokenSince = 0 // the old pair works
+		}
 		c.resend(a.To, resendAll)
 	}
 	c.outageSince = c.lostSince()

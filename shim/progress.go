@@ -17,6 +17,8 @@ type segment struct {
 	flow uint64
 	// sequence and length are in sequence space: SYN and FIN count one each.
 	sequence, length uint32
+	// syn says that a connection begins.
+	syn bool
 	// ack says that acknowledged is valid. sacked is the highest right edge of a
 	// SACK block above it (RFC 2018), acknowledged itself if there is none.
 	ack                  bool
@@ -71,6 +73,7 @@ func parseSegment(pkt []byte, inbound bool) (segment, bool) {
 		s.sacked = highestSACK(tcp[20:offset], s.acknowledged)
 	}
 	if flags&syn != 0 {
+		s.syn = true
 		s.length++
 	}
 	if flags&fin != 0 {
@@ -159,7 +162,7 @@ func (f *flows) slot(key uint64) *flow { return &f[key>>1%numFlows] }
 // sent notes a segment that occupies sequence space.
 func (f *flows) sent(now, grain time.Duration, s segment) {
 	slot, end := f.slot(s.flow), s.sequence+s.length
-	if slot.key.Load() != s.flow {
+	if slot.key.Load() != s.flow || s.syn {
 		slot.key.Store(0)
 		slot.resentAt.Store(0)
 		slot.holeAt.Store(0)

@@ -458,3 +458,20 @@ func TestReports(t *testing.T) {
 		t.Error("a packet of this term does not confirm it")
 	}
 }
+
+// A new connection between the same ports begins anew, wherever its numbers begin.
+func TestPortsUsedAgain(t *testing.T) {
+	w := settled(t, setup{})
+	w.a.send(w.a.tcp(tcp{seq: 3_000_000_000, length: 1000, flags: ack}))
+	w.run(oneWay)
+	s := tcp{}.back()
+	s.ack = 3_000_001_000
+	w.b.send(w.b.tcp(s))
+	w.run(oneWay)
+	w.a.send(w.a.tcp(tcp{seq: 1_000_000_000, flags: syn}))
+	pkt := w.a.tcp(tcp{seq: 1_000_000_001, length: 1000, flags: ack})
+	w.a.send(pkt)
+	if w.a.path.Term.Arrived(pkt) {
+		t.Error("what was only just sent has arrived")
+	}
+}

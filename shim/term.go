@@ -95,7 +95,6 @@ func (t *Term) Sent(now time.Duration, m *Marks, s *Session, pkt []byte) {
 // Received takes note of an inner packet that came now. t may be nil: there is
 // no primary pair.
 func (t *Term) Received(now time.Duration, m *Marks, pkt []byte) {
-	m.heard.Store(int64(now))
 	s, ok := parseSegment(pkt, true)
 	if !ok {
 		stamp(&m.owedOther, now)

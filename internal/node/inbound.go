@@ -136,6 +136,9 @@ func (o *opener) transport(now time.Duration, buf []byte, from, to int, tag wire
 		return d
 	}
 	came := t.peer.arrivals.Came(now, pair)
+	if path := t.peer.path.Load(); path != nil && path.Pair == pair {
+		t.peer.context.Marks.Heard(now)
+	}
 	switch wire.Kind(payload[0] >> 4) {
 	case wire.KindPart:
 		whole, d := t.session.Assemble(number, payload)
