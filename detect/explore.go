@@ -49,6 +49,8 @@ type exploration struct {
 	verified              locator.Pair
 	verifiedAt, witnessBy time.Time
 	repeats               int
+	// spareUntil is until when the primary is spared, another pair's answer having been late.
+	spareUntil time.Time
 	// unwitnessed says that the primary failed its tests while no other pair answered, again
 	// that it is being tested once more since.
 	unwitnessed, again bool
@@ -148,6 +150,10 @@ func (m *Machine) firstLead() time.Duration {
 func (m *Machine) condemn(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	x.condemnAt = time.Time{}
+	if now.Before(x.spareUntil) {
+		x.condemnAt = x.spareUntil
+		return acts
+	}
 	if x.verified.IsValid() && x.verifiedAt.Before(x.askedAt) {
 		wait := max(min(m.pollTimer(m.primary)<<x.repeats, m.timers.BackoffCap), m.witnessTimer())
 		if x.witnessBy = x.askedAt.Add(wait); due(x.witnessBy, now) {
@@ -173,6 +179,15 @@ func (m *Machine) witnessTimer() time.Duration {
 func (x *exploration) witnessed(now time.Time, margin time.Duration) {
 	if !x.witnessBy.IsZero() && !x.verifiedAt.Before(x.askedAt) {
 		x.witnessBy, x.condemnAt = time.Time{}, now.Add(margin)
+	}
+}
+
+// late: another pair than the primary has answered so much later than it uses to. What kept
+// it, such as an end that had no time, may keep the primary's answer for as long again.
+func (m *Machine) late(now time.Time, by time.Duration) {
+	x := &m.explore
+	if t := now.Add(min(by, pollCeiling)); t.After(x.spareUntil) {
+		x.spareUntil = t
 	}
 }
 

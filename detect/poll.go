@@ -199,6 +199,9 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if s.size > 0 {
 			acts = m.passes(now, s, acts)
 		} else {
+			if usual := p.pollRTT; usual.known() && s.pair != m.primary {
+				m.late(now, took-usual.smoothed-2*usual.variation)
+			}
 			p.measured(took)
 		}
 		if s.train && s.pair == m.trial.pair {

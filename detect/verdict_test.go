@@ -232,3 +232,43 @@ func TestOutageIsNoFalseAlarm(t *testing.T) {
 		t.Errorf("%d false alarms after an outage", n)
 	}
 }
+
+// An end that had no time answers over one pair after the other. The primary's answer comes
+// later than the witness's, but not by more than that was late: it has not failed.
+func TestVerdictAfterLateWitness(t *testing.T) {
+	for _, frozen := range []time.Duration{200 * ms, 300 * ms, 400 * ms} {
+		w := newWorld(t, Balanced, []string{"A1→B1", "A2→B2"}, []string{"B1→A1", "B2→A2"})
+		first := func(p locator.Pair) bool { return p == pairOf("A1→B1") || p == pairOf("B1→A1") }
+		until := [2]time.Time{}
+		w.delayOf = func(p locator.Pair) time.Duration {
+			free := until[1]
+			if first(p) {
+				free = until[0]
+			}
+			return max(10*ms, free.Sub(w.now))
+		}
+		w.connect(0)
+		w.talking = [2]bool{true, true}
+		w.run(3 * time.Second)
+		m := w.nodes[0].m
+		w.arrives = func(p locator.Pair) bool { return !first(p) }
+		for range 100 { // until the other pair has been polled
+			if m.of(pairOf("A2→B2")).pollRTT.known() {
+				break
+			}
+			w.run(ms)
+		}
+		w.arrives = func(locator.Pair) bool { return true }
+		w.run(5 * time.Second)
+		if m.Primary() != pairOf("A1→B1") || !m.of(pairOf("A2→B2")).pollRTT.known() {
+			t.Fatalf("%v on %s", m.State(), nameOf(m.Primary()))
+		}
+		until = [2]time.Time{w.now.Add(frozen + frozen/3), w.now.Add(frozen)}
+		w.run(5 * time.Second)
+		for _, n := range w.nodes {
+			if s := n.m.Stats().Switches; s > 0 {
+				t.Errorf("frozen for %v: %s switches %d times", frozen, n.name, s)
+			}
+		}
+	}
+}
