@@ -21,6 +21,7 @@ type benchFlags struct {
 	outage, trouble                 time.Duration
 	compare                         bool
 	compareRuns                     int
+	congestion                      string
 	measurement
 }
 
@@ -75,6 +76,7 @@ are only shown.`,
 	flags.BoolVar(&f.compare, "compare", false, "also measure BGP with BFD (if bird is installed), Multipath TCP and plain TCP")
 	flags.StringSliceVar(&f.rivals, "rival", nil, "also measure these `SYSTEMS`: "+strings.Join(bench.Rivals(), ", "))
 	flags.IntVar(&f.compareRuns, "compare-runs", 5, "runs of each case with --compare or --rival, if fewer")
+	addCongestionFlag(cmd, &f.congestion)
 	f.addFlags(cmd)
 	return cmd
 }
@@ -82,7 +84,7 @@ are only shown.`,
 // options checks the flags.
 func (f benchFlags) options() (o bench.Options, err error) {
 	o = bench.Options{
-		RTTs: f.rtts, Profiles: f.profiles, Runs: f.runs, Outage: f.outage, Trouble: f.trouble,
+		RTTs: f.rtts, Congestion: f.congestion, Profiles: f.profiles, Runs: f.runs, Outage: f.outage, Trouble: f.trouble,
 		CompareRuns: f.compareRuns, LogDir: f.dir,
 	}
 	if o.Faults, err = parseAll(f.faults, bench.ParseFault, bench.Faults()); err != nil {

@@ -18,10 +18,11 @@ import (
 
 // demoFlags are the flags of multi6 demo as they were written.
 type demoFlags struct {
-	rtt     time.Duration
-	faults  []string
-	repeat  int
-	profile string
+	rtt        time.Duration
+	congestion string
+	faults     []string
+	repeat     int
+	profile    string
 	measurement
 }
 
@@ -55,6 +56,7 @@ lasts longer than 10 s. The verdict MISS says that one lasted longer than 1 s.`,
 	cmd.Flags().StringSliceVar(&f.faults, "fault", nil, "only this `FAULT`; may be given several times: "+strings.Join(faultNames(), ", "))
 	cmd.Flags().IntVar(&f.repeat, "repeat", 1, "go through the faults so many times")
 	cmd.Flags().StringVar(&f.profile, "profile", "balanced", "timers of failure detection: fast, balanced or gentle")
+	addCongestionFlag(cmd, &f.congestion)
 	f.addFlags(cmd)
 	return cmd
 }
@@ -75,7 +77,7 @@ func (f demoFlags) options() (o demo.Options, err error) {
 	if err := cmp.Or(checkRTTs(f.rtt), checkProfiles(f.profile)); err != nil {
 		return o, err
 	}
-	o = demo.Options{RTT: f.rtt, Repeat: f.repeat, Profile: f.profile, LogDir: f.dir}
+	o = demo.Options{RTT: f.rtt, Congestion: f.congestion, Repeat: f.repeat, Profile: f.profile, LogDir: f.dir}
 	o.Faults, err = parseAll(f.faults, lab.ParseFault, nil)
 	return o, err
 }

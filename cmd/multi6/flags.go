@@ -4,6 +4,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/multi6/multi6/internal/lab"
 )
 
 // parseAll parses the names that a flag gives; none are all.
@@ -44,4 +48,9 @@ func checkRTTs(rtts ...time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// addCongestionFlag adds --congestion, where TCP is real.
+func addCongestionFlag(cmd *cobra.Command, name *string) {
+	cmd.Flags().StringVar(name, "congestion", lab.DefaultCongestion, "TCP's congestion control by its kernel `NAME`, such as bbr")
 }

@@ -21,7 +21,7 @@ type throughputFlags struct {
 	systems, offloads, measurements []string
 	rounds                          int
 	time                            time.Duration
-	wireguard                       string
+	wireguard, congestion           string
 	out                             string
 	json                            bool
 }
@@ -66,6 +66,7 @@ multi6 failed. Missed targets are only shown.`,
 	flags.IntVar(&f.rounds, "rounds", 5, "rounds, in each of which everything is measured once")
 	flags.DurationVar(&f.time, "time", 2*time.Second, "how long each measurement takes")
 	flags.StringVar(&f.wireguard, "wireguard-go", "", "the program `FILE` (default: beside multi6, else where PATH leads)")
+	addCongestionFlag(cmd, &f.congestion)
 	flags.StringVar(&f.out, "out", ".", "`DIR` for throughput.json and throughput.svg")
 	flags.BoolVar(&f.json, "json", false, "print throughput.json instead of the tables")
 	return cmd
@@ -80,7 +81,7 @@ const (
 
 // options checks the flags.
 func (f throughputFlags) options() (o throughput.Options, err error) {
-	o = throughput.Options{Rounds: f.rounds, Time: f.time, LogDir: f.out}
+	o = throughput.Options{Rounds: f.rounds, Congestion: f.congestion, Time: f.time, LogDir: f.out}
 	if o.Systems, err = parseAll(f.systems, throughput.ParseSystem, throughput.Systems()); err != nil {
 		return o, err
 	}

@@ -39,7 +39,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "Stalls in ms; > marks those that had not ended when the watch did. Suspicion, test and switches: medians, ms after the failure;\n"+
 		"on return: median of the longest gaps after the path came back, no part of the stall; lost: median of how long what is missing\n"+
 		"until then takes at the rate before the failure.\n"+
-		"%d processors, load before the first run %s.\n", r.CPUs, r.Load)
+		"TCP %s; %d processors, load before the first run %s.\n", r.Congestion, r.CPUs, r.Load)
 	return err
 }
 

@@ -26,7 +26,7 @@ func results() *Result {
 	}
 	runs[2].events = []rig.Event{{At: suspicion, Node: "a", What: node.Event{Kind: "state"}}}
 	return &Result{
-		Version: ResultVersion, StartedAt: time.Unix(0, 0).UTC(), CPUs: 2, Load: "0.10 0.20 0.30", Rate: rate,
+		Version: ResultVersion, StartedAt: time.Unix(0, 0).UTC(), CPUs: 2, Load: "0.10 0.20 0.30", Congestion: "cubic", Rate: rate,
 		Groups: []Group{
 			{System: systemMulti6, Profile: "fast", RTT: rig.Millis(20 * msec), Control: []Control{{idle, 0, 0.5, controlLimit(idle)}, {"udp", 12, 3, controlLimit("udp")}}, Cells: []Cell{
 				newCell(F1, RR, 70*msec, runs), newCell(F4, RR, 15*msec, runs), newCell(F7, UDP, 0, runs),
@@ -65,7 +65,7 @@ not measured: mptcp: no such kernel
 Stalls in ms; > marks those that had not ended when the watch did. Suspicion, test and switches: medians, ms after the failure;
 on return: median of the longest gaps after the path came back, no part of the stall; lost: median of how long what is missing
 until then takes at the rate before the failure.
-2 processors, load before the first run 0.10 0.20 0.30.
+TCP cubic; 2 processors, load before the first run 0.10 0.20 0.30.
 `, "\n")
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)

@@ -19,11 +19,13 @@ type Result struct {
 	StartedAt time.Time `json:"started_at"`
 	// CPUs and Load are those of the machine: Load as in /proc/loadavg, before the
 	// first run.
-	CPUs   int        `json:"cpus"`
-	Load   string     `json:"load"`
-	Rate   int64      `json:"rate_bps"`
-	Outage rig.Millis `json:"outage_ms"` // of F6
-	Groups []Group    `json:"groups"`
+	CPUs int    `json:"cpus"`
+	Load string `json:"load"`
+	// Congestion is TCP's congestion control, by the kernel's name for it.
+	Congestion string     `json:"congestion_control"`
+	Rate       int64      `json:"rate_bps"`
+	Outage     rig.Millis `json:"outage_ms"` // of F6
+	Groups     []Group    `json:"groups"`
 	// Skipped says what was not measured, and why.
 	Skipped []string `json:"skipped,omitempty"`
 }

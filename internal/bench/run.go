@@ -54,6 +54,8 @@ type Options struct {
 	Faults     []Fault
 	Modes      []Mode
 	RTTs       []time.Duration
+	// Congestion is TCP's congestion control, as in [lab.Config].
+	Congestion string
 	Profiles   []string
 	Runs       int
 	// Outage is how long all paths are dead in F6, Trouble how long F7 and F8 last.
@@ -86,7 +88,7 @@ type bench struct {
 func Run(ctx context.Context, o Options) (*Result, error) {
 	r := &Result{
 		Version: ResultVersion, StartedAt: time.Now(), CPUs: runtime.NumCPU(), Load: load(),
-		Rate: rate, Outage: rig.Millis(o.Outage), Groups: []Group{},
+		Congestion: o.Congestion, Rate: rate, Outage: rig.Millis(o.Outage), Groups: []Group{},
 	}
 	for _, rtt := range o.RTTs {
 		for _, profile := range o.Profiles {
@@ -116,6 +118,7 @@ func load() string {
 func (o Options) inLab(r *Result, rtt time.Duration, g Group, f func(*bench) error) (err error) {
 	l, err := lab.New(lab.Config{
 		RTT: rtt, Rate: rate, Queue: int(rate / 8 * queueTime.Seconds()), Seed: bulkSeed, Acquainted: true,
+		Congestion: o.Congestion,
 	})
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/testkit"
 )
 
@@ -30,7 +31,7 @@ func program(t *testing.T) string {
 // options are those of a short run.
 func options(t *testing.T) Options {
 	return Options{
-		Executable: program(t), Profiles: []string{"fast"}, RTTs: []time.Duration{2 * time.Millisecond}, Runs: 1,
+		Executable: program(t), Congestion: lab.DefaultCongestion, Profiles: []string{"fast"}, RTTs: []time.Duration{2 * time.Millisecond}, Runs: 1,
 		Faults: []Fault{F1}, Modes: []Mode{RR}, Outage: time.Second, Trouble: time.Second,
 		LogDir: t.TempDir(), Progress: func(s string) { t.Log(s) },
 	}

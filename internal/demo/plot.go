@@ -88,8 +88,8 @@ func (r *Result) peak() float64 {
 func (r *Result) drawHead(c draw.Canvas) {
 	picture.Write(c, picture.Text(16, picture.Black), c.Min.X, c.Max.Y, "TCP goodput from A to B while paths fail")
 	picture.Write(c, picture.Text(10, picture.Grey), c.Min.X, c.Max.Y-0.75*vg.Centimeter, fmt.Sprintf(
-		"%d s, RTT %v, uplinks of %d Mbit/s, profile %s; %s verified, %d connections reset",
-		int(r.Totals.Length.Seconds()), time.Duration(r.RTT), r.Rate/1e6, r.Profile, megabytes(r.Totals.Bytes), r.Totals.Resets))
+		"%d s, RTT %v, uplinks of %d Mbit/s, TCP %s, profile %s; %s verified, %d connections reset",
+		int(r.Totals.Length.Seconds()), time.Duration(r.RTT), r.Rate/1e6, r.Congestion, r.Profile, megabytes(r.Totals.Bytes), r.Totals.Resets))
 	x, y := c.Min.X, c.Min.Y+0.45*vg.Centimeter
 	for _, m := range marks {
 		x = m.legend(c, x, y)

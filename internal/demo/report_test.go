@@ -19,7 +19,7 @@ func results() *Result {
 	dead := o
 	dead.fault, dead.bulk, dead.rr = lab.AllDead, steps(1000, 2040, 2900), steps(1000, 2060, 2900)
 	r := &Result{
-		Version: ResultVersion, StartedAt: time.Unix(0, 0).UTC(), Profile: "balanced", RTT: rig.Millis(20 * msec), Rate: DefaultRate,
+		Version: ResultVersion, StartedAt: time.Unix(0, 0).UTC(), Profile: "balanced", RTT: rig.Millis(20 * msec), Congestion: "cubic", Rate: DefaultRate,
 		Trials: []Trial{
 			{Fault: "blackhole", Round: 1, Link: "a1", measures: o.measure()},
 			{Fault: "all-dead", Round: 1, Link: linkAll, measures: dead.measure()},

@@ -19,9 +19,11 @@ type Result struct {
 	RTT       rig.Millis `json:"rtt_ms"`
 	// Rate is that of each of A's uplinks, each way, in bit/s of Ethernet
 	// frames.
-	Rate   int64   `json:"rate_bps"`
-	Trials []Trial `json:"trials"`
-	Totals Totals  `json:"totals"`
+	Rate int64 `json:"rate_bps"`
+	// Congestion is TCP's congestion control, by the kernel's name for it.
+	Congestion string  `json:"congestion_control"`
+	Trials     []Trial `json:"trials"`
+	Totals     Totals  `json:"totals"`
 	// Verdict is "ok" or says what is wrong.
 	Verdict string `json:"verdict"`
 	Goodput Series `json:"goodput"`

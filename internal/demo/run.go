@@ -36,6 +36,8 @@ type Options struct {
 	Profile string
 	// RTT is that of all paths.
 	RTT time.Duration
+	// Congestion is TCP's congestion control, as in [lab.Config].
+	Congestion string
 	// Rate is that of the uplinks, bit/s; zero is DefaultRate.
 	Rate int64
 	// Faults follow each other, and the whole list Repeat times (0 is 1). None are
@@ -86,6 +88,7 @@ func Run(ctx context.Context, o Options) (result *Result, err error) {
 	r.step(false, "building four hosts and their links, RTT %v", o.RTT)
 	l, err := lab.New(lab.Config{
 		RTT: o.RTT, Rate: o.Rate, Queue: int(float64(o.Rate) / 8 * queueTime.Seconds()), Seed: bulkSeed,
+		Congestion: o.Congestion,
 	})
 	if err != nil {
 		return nil, err
@@ -113,7 +116,7 @@ func (r *runner) run(ctx context.Context) (err error) {
 	r.load = w
 	r.result = &Result{
 		Version: ResultVersion, StartedAt: r.Clock.Start, Profile: r.Profile,
-		RTT: rig.Millis(r.RTT), Rate: r.Rate, Trials: []Trial{},
+		RTT: rig.Millis(r.RTT), Rate: r.Rate, Congestion: r.Congestion, Trials: []Trial{},
 	}
 	err = r.trials(ctx)
 	counted := r.count(ctx)

@@ -47,7 +47,7 @@ func temporary(t *testing.T) (left func() []string) {
 func TestRun(t *testing.T) {
 	testkit.NeedRoot(t)
 	o := Options{
-		Executable: program(t), Profile: "balanced", RTT: 2 * time.Millisecond, Rate: 50e6,
+		Executable: program(t), Profile: "balanced", RTT: 2 * time.Millisecond, Congestion: lab.DefaultCongestion, Rate: 50e6,
 		Faults: []lab.Fault{lab.Blackhole}, LogDir: t.TempDir(),
 		Progress: func(s Step) { t.Log(s.Text) },
 	}

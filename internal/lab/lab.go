@@ -28,6 +28,9 @@ type Config struct {
 	// Acquainted has hosts and routers know each other's link-layer addresses for good,
 	// so that neighbour discovery takes no part in what is measured.
 	Acquainted bool
+	// Congestion is TCP's congestion control in A and B, such as DefaultCongestion. "" is
+	// the kernel's own choice.
+	Congestion string
 }
 
 // Bounds of Config.MTU. The upper one is that of a TAP device.
@@ -91,6 +94,9 @@ func (l *Lab) build(c Config, i Impairment) error {
 			return err
 		}
 		*h.to = host
+	}
+	if err := errors.Join(l.A.setCongestion(c.Congestion), l.B.setCongestion(c.Congestion)); err != nil {
+		return err
 	}
 	if err := l.connect(c, i); err != nil {
 		return err

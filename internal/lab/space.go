@@ -1,9 +1,13 @@
 package lab
 
+import "errors"
+
 // SpaceOptions say what a host of a free topology is.
 type SpaceOptions struct {
 	// Router makes it forward packets, in both families.
 	Router bool
+	// Congestion is TCP's congestion control, as in [Config].
+	Congestion string
 }
 
 // NewSpace makes a host without links, for topologies other than that of [Lab].
@@ -24,6 +28,9 @@ func NewSpace(name string, o SpaceOptions) (*Host, error) {
 		return nil, err
 	}
 	h.free = true
+	if err := h.setCongestion(o.Congestion); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
 	return h, nil
 }
 

@@ -41,7 +41,7 @@ func (b *bench) withGround(ctx context.Context, o Offloads, f func(context.Conte
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(g.dir)) }()
 	for i, name := range rig.Names {
-		h, err := newHost(name)
+		h, err := newHost(name, b.Congestion)
 		if err != nil {
 			return err
 		}
@@ -56,8 +56,8 @@ func (b *bench) withGround(ctx context.Context, o Offloads, f func(context.Conte
 
 // newHost makes a host in which each connection starts alike, whatever the last one to
 // the same address found out.
-func newHost(name string) (*lab.Host, error) {
-	h, err := lab.NewSpace(name, lab.SpaceOptions{})
+func newHost(name, congestion string) (*lab.Host, error) {
+	h, err := lab.NewSpace(name, lab.SpaceOptions{Congestion: congestion})
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 		writeAligned(&b, targetLines(r.Targets), func(i int) bool { return i == measuredColumn })
 	}
 	r.writeNotes(&b)
-	fmt.Fprintf(&b, "\n%d processors, Linux %s, load before the first measurement %s.\n", r.CPUs, r.Kernel, r.Load)
+	fmt.Fprintf(&b, "\nTCP %s; %d processors, Linux %s, load before the first measurement %s.\n", r.Congestion, r.CPUs, r.Kernel, r.Load)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

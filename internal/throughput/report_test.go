@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // TCP without offloads.
 func results() *Result {
 	r := &Result{
-		Version: ResultVersion, StartedAt: time.Unix(0, 0).UTC(), CPUs: 2, Kernel: "6.18.0", Load: "0.10 0.20 0.30 1/99 1234",
+		Version: ResultVersion, StartedAt: time.Unix(0, 0).UTC(), Congestion: "cubic", CPUs: 2, Kernel: "6.18.0", Load: "0.10 0.20 0.30 1/99 1234",
 		Rounds: 2, Time: rig.Millis(2 * time.Second),
 		Warnings: []string{"other programs took 25 % of the processors' time"},
 		Skipped:  []string{"round 2 of 2, offloads on, multi6, ChaCha20-Poly1305: the machine was late"},

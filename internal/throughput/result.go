@@ -19,11 +19,13 @@ type Result struct {
 	StartedAt time.Time `json:"started_at"`
 	// CPUs, Kernel and Load are those of the machine: Load as in /proc/loadavg, before
 	// the first measurement.
-	CPUs   int        `json:"cpus"`
-	Kernel string     `json:"kernel"`
-	Load   string     `json:"load"`
-	Rounds int        `json:"rounds"`
-	Time   rig.Millis `json:"time_ms"` // of a measurement
+	CPUs   int    `json:"cpus"`
+	Kernel string `json:"kernel"`
+	Load   string `json:"load"`
+	// Congestion is TCP's congestion control, by the kernel's name for it.
+	Congestion string     `json:"congestion_control"`
+	Rounds     int        `json:"rounds"`
+	Time       rig.Millis `json:"time_ms"` // of a measurement
 	// Rows are the medians of Samples, Targets what they are held against.
 	Rows    []Row    `json:"medians"`
 	Targets []Target `json:"targets"`

@@ -26,7 +26,9 @@ type Options struct {
 	Offloads     []Offloads
 	Measurements []Measurement
 	Rounds       int
-	Time         time.Duration // of a measurement
+	// Congestion is TCP's congestion control, as in [lab.Config].
+	Congestion string
+	Time       time.Duration // of a measurement
 	// Progress, if not nil, is told of each step, one after another.
 	Progress func(string)
 	// LogDir, if not empty, gets the logs of multi6's daemons when something went
@@ -46,7 +48,7 @@ type bench struct {
 func Run(ctx context.Context, o Options) (*Result, error) {
 	r := &Result{
 		Version: ResultVersion, StartedAt: time.Now(), CPUs: runtime.NumCPU(), Kernel: kernel(), Load: load(),
-		Rounds: o.Rounds, Time: rig.Millis(o.Time), Samples: []Sample{},
+		Congestion: o.Congestion, Rounds: o.Rounds, Time: rig.Millis(o.Time), Samples: []Sample{},
 	}
 	b := &bench{Options: o, result: r, soft: softThreads()}
 	err := b.all(ctx)

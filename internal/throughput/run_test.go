@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/testkit"
 )
 
@@ -33,7 +34,7 @@ func options(t *testing.T) Options {
 	return Options{
 		Executable: build(t, "github.com/multi6/multi6/cmd/multi6"),
 		Systems:    []System{Direct, AES}, Offloads: []Offloads{On}, Measurements: Measurements(),
-		Rounds: 1, Time: 200 * time.Millisecond, LogDir: t.TempDir(), Progress: func(s string) { t.Log(s) },
+		Rounds: 1, Congestion: lab.DefaultCongestion, Time: 200 * time.Millisecond, LogDir: t.TempDir(), Progress: func(s string) { t.Log(s) },
 	}
 }
 
