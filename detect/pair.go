@@ -211,6 +211,16 @@ func (m *Machine) pollRTT(k locator.Pair) (own, best rtt) {
 // Count returns how many pairs there are.
 func (m *Machine) Count() int { return len(m.pairs) }
 
+// BothFamilies reports whether there are pairs of IPv4 and of IPv6. Link-local ones do not
+// count: almost all hosts have them, and few can use them.
+func (m *Machine) BothFamilies() bool {
+	var v4, v6 bool
+	for _, k := range m.order {
+		v4, v6 = v4 || k.Local.Is4(), v6 || k.Local.Is6() && !k.Local.IsLinkLocalUnicast()
+	}
+	return v4 && v6
+}
+
 // Interface returns the index of the interface that has k's local locator. It reports
 // false if k is none of the pairs.
 func (m *Machine) Interface(k locator.Pair) (index uint32, ok bool) {

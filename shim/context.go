@@ -383,7 +383,7 @@ func (c *Context) setPath() {
 	if c.term == nil {
 		c.newTerm()
 	}
-	c.do(SetPath{&Path{Session: s, Hop: p, Second: second, Term: c.term}})
+	c.do(SetPath{&Path{Session: s, Hop: p, Second: second, Term: c.term, BothFamilies: c.machine.BothFamilies()}})
 }
 
 // newTerm begins a term with what the session has come to, and what is known to

@@ -17,6 +17,8 @@ type Path struct {
 	Second Hop
 	// Term takes the stamps while the pair is primary.
 	Term *Term
+	// BothFamilies says that there are pairs of IPv4 and of IPv6.
+	BothFamilies bool
 }
 
 // A Hop is a pair and the index of the interface that has its local locator.

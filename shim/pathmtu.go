@@ -10,11 +10,16 @@ import (
 	"github.com/multi6/multi6/wire"
 )
 
+const ipv4HeaderLen = 20 // without options
+
+// FamilyExtra is how much longer the outer headers are over IPv6 than over IPv4.
+const FamilyExtra = wire.IPv6HeaderLen - ipv4HeaderLen
+
 // outerLen is the length of the outer IP and UDP headers of p's family.
 func outerLen(p locator.Pair) int {
-	const ipv4, udp = 20, 8
+	const udp = 8
 	if p.Local.Is4() {
-		return ipv4 + udp
+		return ipv4HeaderLen + udp
 	}
 	return wire.IPv6HeaderLen + udp
 }

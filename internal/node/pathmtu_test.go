@@ -152,6 +152,28 @@ func TestSwitchToNarrowPair(t *testing.T) {
 	tcp.goesOn(t, "narrow")
 }
 
+// TestMoveBetweenFamilies: a stream that moves to IPv4 makes no use of what that has more room
+// for, so that it need not send again what is under way when it moves back to IPv6.
+func TestMoveBetweenFamilies(t *testing.T) {
+	s := newStar(t)
+	d := startDuo(t, s.a, s.b, []netip.Addr{s.a1.plug(t, v6), s.a2.plug(t, v4)}, []netip.Addr{s.b1.plug(t, v6), s.b2.plug(t, v4)}, wideInner)
+	tcp := d.aCallsB(t)
+	defer tcp.finish(t)
+	tcp.goesOn(t, "before")
+	for _, local := range []string{"a2", "a1", "a2"} {
+		res, err := d.a.Switch(t.Context(), node.SwitchRequest{Peer: "b", Local: local})
+		must(t, err)
+		if !res.Switched {
+			t.Errorf("no switch to %s", local)
+		}
+		awaitMTU(t, d.a, 1500)
+		tcp.goesOn(t, local)
+		if got := tcpMTU(t, s.a); got != 1500-38 {
+			t.Errorf("at %s: MTU of %d in TCP, want %d", local, got, 1500-38)
+		}
+	}
+}
+
 // TestOversizedDatagram: datagrams that may not be fragmented and are too long for the
 // path are refused, as soon as the host has been told; those that may be, or that IPv6
 // says every link carries, arrive even over a path that is too narrow for them.

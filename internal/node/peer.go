@@ -47,8 +47,9 @@ type peer struct {
 	// Owned by the loop.
 	deadline  time.Time
 	heapIndex int
-	// down says that no pair has worked since that was logged.
-	down bool
+	// down says that no pair has worked since that was logged, dual that there have been
+	// pairs of IPv4 and of IPv6.
+	down, dual bool
 	// namesAt is when its names may be asked for again, resolved what they have come
 	// to.
 	namesAt  time.Time

@@ -20,22 +20,23 @@ func (l *looper) routeMTU(p *peer, path *shim.Path, now time.Time) {
 	if l.edges.RouteMTU == nil || path == nil || path.Room == 0 {
 		return
 	}
+	hop := p.steadyHop(path)
 	switch {
-	case path.Room < p.routedRoom && p.lowerAt.IsZero():
+	case hop.Room < p.routedRoom && p.lowerAt.IsZero():
 		p.lowerAt = now.Add(lowerAfter)
 		return
-	case path.Room < p.routedRoom && now.Before(p.lowerAt):
+	case hop.Room < p.routedRoom && now.Before(p.lowerAt):
 		return
 	}
 	p.lowerAt = time.Time{}
 	// What the host was told of a shorter one meanwhile it forgets when its route is set.
-	if told := p.told.Swap(false); path.Room == p.routedRoom && !told {
+	if told := p.told.Swap(false); hop.Room == p.routedRoom && !told {
 		return
 	}
-	p.routedRoom = path.Room
+	p.routedRoom = hop.Room
 	l.telling.Lock()
 	defer l.telling.Unlock()
-	err := l.setRouteMTU([]netip.Prefix{netip.PrefixFrom(p.identifier, p.identifier.BitLen())}, path.Hop.MTU(true))
+	err := l.setRouteMTU([]netip.Prefix{netip.PrefixFrom(p.identifier, p.identifier.BitLen())}, hop.MTU(true))
 	var v4, v6 []netip.Prefix
 	for _, r := range p.Routes {
 		if r.Addr().Is4() {
@@ -44,10 +45,21 @@ func (l *looper) routeMTU(p *peer, path *shim.Path, now time.Time) {
 			v6 = append(v6, r)
 		}
 	}
-	err = errors.Join(err, l.setRouteMTU(v4, path.Hop.MTU(false)), l.setRouteMTU(v6, path.Hop.MTU(false)))
+	err = errors.Join(err, l.setRouteMTU(v4, hop.MTU(false)), l.setRouteMTU(v6, hop.MTU(false)))
 	if p.routed.Store(err == nil); err != nil {
 		l.log.Warn("route MTU", "peer", p.Name, "err", err)
 	}
+}
+
+// steadyHop returns path's hop with the room that the host may use: not what IPv4 has more
+// than IPv6, if p has pairs of both, or had. It would be lost at a move to IPv6, and TCP would
+// take all for lost that is under way.
+func (p *peer) steadyHop(path *shim.Path) shim.Hop {
+	hop := path.Hop
+	if p.dual = p.dual || path.BothFamilies; p.dual && hop.Pair.Local.Is4() {
+		hop.Room -= shim.FamilyExtra
+	}
+	return hop
 }
 
 // setRouteMTU sets the MTU of the routes to prefixes of one family.

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/shim"
 )
 
@@ -46,6 +47,27 @@ func TestRouteMTUFollows(t *testing.T) {
 		}
 		if !slices.Equal(set, s.want) {
 			t.Errorf("%s: the routes' MTU is set to %v, want %v", s.what, set, s.want)
+		}
+	}
+}
+
+// TestSteadyHop: what IPv4 has more room for is not used once there have been pairs of both
+// families.
+func TestSteadyHop(t *testing.T) {
+	v4 := shim.Hop{Pair: locator.Pair{Local: netip.MustParseAddr("192.0.2.1")}, Room: 1472}
+	v6 := shim.Hop{Pair: firstPair, Room: 1452}
+	var p peer
+	for _, s := range []struct {
+		what string
+		hop  shim.Hop
+		both bool
+		want int
+	}{
+		{"IPv4 alone", v4, false, 1472}, {"IPv4 beside IPv6", v4, true, 1452}, {"IPv6 beside IPv4", v6, true, 1452},
+		{"IPv4 when IPv6 has gone", v4, false, 1452},
+	} {
+		if got := p.steadyHop(&shim.Path{Hop: s.hop, BothFamilies: s.both}).Room; got != s.want {
+			t.Errorf("%s: room for %d, want %d", s.what, got, s.want)
 		}
 	}
 }
