@@ -294,6 +294,25 @@ func TestFlapsOfPairThatGoes(t *testing.T) {
 	h.wantState(PrimaryOperational, "A1→B1", "none")
 }
 
+// What the peer asks because it was asked is no second alarm; what comes later is.
+func TestOneDoubtIsOneAlarm(t *testing.T) {
+	h := testingOn(t, "A1→B1", "A2→B2").after(2 * rttOfTests)
+	h.feedback(rttOfTests)
+	for _, again := range []struct {
+		after time.Duration
+		want  bool
+	}{{rttOfTests / 2, false}, {10 * rttOfTests, true}} {
+		h.ignore().after(again.after).hear("A1→B1", true)
+		if h.m.State() != TestingPrimary {
+			t.Fatalf("%v when the peer asks", h.m.State())
+		}
+		h.ignore().after(rttOfTests / 2).feedback(rttOfTests)
+		if got := h.m.AlarmsProveFalse(h.now); got != again.want {
+			t.Errorf("%v after the doubt: alarms prove false: %v", again.after, got)
+		}
+	}
+}
+
 // A primary whose alarms prove false is given more chances, unless it answers too few
 // Polls.
 func TestPatienceWithFalseAlarms(t *testing.T) {

@@ -57,8 +57,12 @@ const (
 // alarming is how many false alarms, older ones counting less, make another one likely.
 const alarming = 1
 
-// falseAlarm notes that p answered although it had been suspected.
+// falseAlarm notes that p answered although it had been suspected. What comes of the same
+// doubt counts once: a peer that was asked tests for itself, and that takes two round trips.
 func (p *pair) falseAlarm(now time.Time) {
+	if !p.alarmAt.IsZero() && now.Sub(p.alarmAt) <= 2*p.rtt.smoothed {
+		return
+	}
 	p.alarms, p.alarmAt = p.alarmsNow(now)+1, now
 }
 
