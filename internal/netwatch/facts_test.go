@@ -189,26 +189,29 @@ func TestGatewaysOf(t *testing.T) {
 	}
 }
 
-func TestFailures(t *testing.T) {
+func TestVerdicts(t *testing.T) {
 	g := gateway{2, netip.MustParseAddr("192.0.2.254")}
 	const missing = -1
 	tests := []struct {
 		name   string
 		state  int
-		before bool
-		want   bool
+		before verdict
+		want   verdict
 	}{
-		{"failed", unix.NUD_FAILED, false, true},
-		{"still failed", unix.NUD_FAILED, true, true},
-		{"asked for the first time", unix.NUD_INCOMPLETE, false, false},
-		{"asked for again", unix.NUD_INCOMPLETE, true, true},
-		{"answered", unix.NUD_REACHABLE, true, false},
-		{"heard of", unix.NUD_STALE, true, false},
-		{"set by hand", unix.NUD_PERMANENT, true, false},
-		{"needs none", unix.NUD_NOARP, true, false},
-		{"probed", unix.NUD_PROBE, false, false},
-		{"forgotten", missing, true, false},
-		{"never known", missing, false, false},
+		{"failed for the first time", unix.NUD_FAILED, 0, doubted},
+		{"failed when asked once more", unix.NUD_FAILED, doubted, failed},
+		{"still failed", unix.NUD_FAILED, failed, failed},
+		{"asked for the first time", unix.NUD_INCOMPLETE, 0, 0},
+		{"asked for once more", unix.NUD_INCOMPLETE, doubted, doubted},
+		{"asked for again", unix.NUD_INCOMPLETE, failed, failed},
+		{"answered after a doubt", unix.NUD_REACHABLE, doubted, 0},
+		{"answered", unix.NUD_REACHABLE, failed, 0},
+		{"heard of", unix.NUD_STALE, failed, 0},
+		{"set by hand", unix.NUD_PERMANENT, failed, 0},
+		{"needs none", unix.NUD_NOARP, failed, 0},
+		{"probed", unix.NUD_PROBE, 0, 0},
+		{"forgotten", missing, failed, 0},
+		{"never known", missing, 0, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -219,7 +222,7 @@ func TestFailures(t *testing.T) {
 			if tt.state != missing {
 				neighbours = append(neighbours, netlink.Neigh{LinkIndex: 2, IP: net.ParseIP("192.0.2.254"), State: tt.state})
 			}
-			got := failures([]gateway{g}, neighbours, map[gateway]bool{g: tt.before})
+			got := verdicts([]gateway{g}, neighbours, map[gateway]verdict{g: tt.before})
 			if got[g] != tt.want || len(got) > 1 {
 				t.Errorf("%v, want %v", got, tt.want)
 			}

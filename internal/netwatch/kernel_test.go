@@ -181,6 +181,30 @@ func testDefaultRouter(t *testing.T, family int, own, router, beyond string) {
 	l.untilState(own, locator.Operational)
 }
 
+// A router that answers when it is asked once more has not failed, even if the kernel gave it up.
+func TestRouterIsAskedOnceMore(t *testing.T) {
+	l := newLab(t)
+	const own, router = "2001:db8::1", "2001:db8::fe"
+	l.add(l.far, "up0", router+"/64", unix.IFA_F_NODAD)
+	l.add(l.near, "up0", own+"/64", unix.IFA_F_NODAD)
+	l.defaultRoute(router)
+	l.run()
+	known := func() bool { return l.neighbourIs(netlink.FAMILY_V6, router, unix.NUD_REACHABLE) }
+	l.poll("the router to be known", known)
+	l.untilState(own, locator.Operational)
+	l.giveUp("up0", router)
+	l.poll("the router to be known again", func() bool {
+		select {
+		case l.last = <-l.watcher.Facts():
+			if f := l.fact(own); !f.RouterReachable {
+				t.Errorf("the router has failed: %+v", f)
+			}
+		default:
+		}
+		return known()
+	})
+}
+
 // A router is looked for as soon as it can be, though nobody sends to it yet, and again when
 // its link comes back.
 func TestRouterIsMet(t *testing.T) {
@@ -220,6 +244,13 @@ func (l *lab) defaultRoute(gw string) {
 	for _, family := range []string{"ipv4", "ipv6"} {
 		l.sysctl(family+"/neigh/up0/retrans_time_ms", "20")
 	}
+}
+
+// giveUp has near's kernel give up its neighbour ip, as when it does not answer.
+func (l *lab) giveUp(name, ip string) {
+	l.t.Helper()
+	index := l.link(l.near, name).Attrs().Index
+	l.must(l.near.NeighSet(&netlink.Neigh{LinkIndex: index, IP: net.ParseIP(ip), State: unix.NUD_FAILED}))
 }
 
 // neighbourIs reports whether near's neighbour entry of ip is in state.

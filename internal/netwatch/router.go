@@ -52,27 +52,63 @@ func gatewaysOf(routes []netlink.Route) []gateway {
 	return slices.Compact(all)
 }
 
-// failures returns which gateways do not answer: those whose neighbour entry
-// the kernel has given up (NUD_FAILED, neighbour unreachability detection of
-// RFC 4861 §7.3 and its like for ARP). before is the last result. An entry that
-// is incomplete, being asked for, stays what it was: else each new attempt at a
-// dead router would make it look alive for a while. Without entry nothing is
-// known against a gateway.
-func failures(gateways []gateway, neighbours []netlink.Neigh, before map[gateway]bool) map[gateway]bool {
+// A verdict is what is held against a gateway.
+type verdict uint8
+
+const (
+	// doubted: it did not answer, and has been asked once more.
+	doubted verdict = iota + 1
+	// failed: it did not answer then either.
+	failed
+)
+
+// verdicts returns what is held against gateways, by neighbour entries that were read just
+// now. One that the kernel has given up (NUD_FAILED, neighbour unreachability detection
+// of RFC 4861 §7.3 and its like for ARP) is a doubt at first: on a link that loses 5 %, one
+// in a thousand times all three questions or their answers are lost. before is the last
+// result; who was doubted has been asked since. An entry that is incomplete, being asked for,
+// stays what it was: else each new attempt at a dead router would make it look alive for
+// a while. Without entry nothing is known against a gateway.
+func verdicts(gateways []gateway, neighbours []netlink.Neigh, before map[gateway]verdict) map[gateway]verdict {
 	state := make(map[gateway]int, len(neighbours))
 	for _, n := range neighbours {
 		if a, ok := addrOf(n.IP); ok {
 			state[gateway{n.LinkIndex, a}] = n.State
 		}
 	}
-	failed := make(map[gateway]bool)
+	now := make(map[gateway]verdict)
 	for _, g := range gateways {
-		switch s := state[g]; {
-		case s&unix.NUD_FAILED != 0, s&unix.NUD_INCOMPLETE != 0 && before[g]:
-			failed[g] = true
+		switch s, was := state[g], before[g]; {
+		case s&unix.NUD_FAILED != 0:
+			now[g] = min(was+1, failed)
+		case s&unix.NUD_INCOMPLETE != 0 && was > 0:
+			now[g] = was
 		}
 	}
-	return failed
+	return now
+}
+
+// judge takes in what was read of the neighbours, and has those asked once more that did not
+// answer for the first time.
+func (w *Watcher) judge(gateways []gateway) {
+	before := w.verdicts
+	w.verdicts = verdicts(gateways, w.tables.neighbours, before)
+	for g, v := range w.verdicts {
+		if v == doubted && before[g] == 0 && !w.ask(g) {
+			w.verdicts[g] = failed
+		}
+	}
+}
+
+// failing returns which gateways have failed.
+func (w *Watcher) failing() map[gateway]bool {
+	gone := make(map[gateway]bool)
+	for g, v := range w.verdicts {
+		if v == failed {
+			gone[g] = true
+		}
+	}
+	return gone
 }
 
 // addrOf converts ip, which may be nil.
@@ -85,7 +121,7 @@ func addrOf(ip net.IP) (netip.Addr, bool) {
 // would: no packets go where no router is, so that the entry would stay failed
 // after the router came back.
 func (w *Watcher) askAgain() {
-	for g := range w.failed {
+	for g := range w.failing() {
 		w.ask(g)
 	}
 }
@@ -121,8 +157,8 @@ func askable(gateways []gateway, t tables) (all []gateway) {
 	return all
 }
 
-// ask makes the kernel look for g. It needs CAP_NET_ADMIN.
-func (w *Watcher) ask(g gateway) {
+// ask makes the kernel look for g, and reports whether it does. It needs CAP_NET_ADMIN.
+func (w *Watcher) ask(g gateway) bool {
 	err := w.handle.NeighSet(&netlink.Neigh{
 		LinkIndex: g.index,
 		Family:    familyOf(g.addr),
@@ -132,6 +168,7 @@ func (w *Watcher) ask(g gateway) {
 	if err != nil {
 		w.log.Debug("cannot ask for default router", "router", g.addr, "err", err)
 	}
+	return err == nil
 }
 
 func familyOf(a netip.Addr) int {

@@ -57,7 +57,7 @@ type Watcher struct {
 
 	// Owned by watch.
 	tables    tables
-	failed    map[gateway]bool
+	verdicts  map[gateway]verdict
 	met       map[gateway]bool
 	last      []locator.Fact
 	delivered bool
@@ -172,7 +172,7 @@ func (w *Watcher) watch(ctx context.Context) {
 		if err != nil {
 			w.log.Warn("cannot read the network's state, trying again", "err", err)
 		}
-		switch wrong := err != nil || len(w.failed) > 0; {
+		switch wrong := err != nil || len(w.failing()) > 0; {
 		case !wrong:
 			again.Stop()
 			armed = false
@@ -201,8 +201,10 @@ func (w *Watcher) refresh() error {
 			continue // The first snapshot is whole.
 		}
 		gateways := gatewaysOf(w.tables.routes)
-		w.failed = failures(gateways, w.tables.neighbours, w.failed)
-		w.deliver(facts(w.tables, gateways, w.failed))
+		if n&neighbourNews != 0 {
+			w.judge(gateways)
+		}
+		w.deliver(facts(w.tables, gateways, w.failing()))
 		w.meet(gateways)
 	}
 	return nil
