@@ -1,12 +1,12 @@
 package shim
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"sync/atomic"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
+	"github.com/multi6/multi6/gcm"
 	"github.com/multi6/multi6/wire"
 )
 
@@ -29,17 +29,11 @@ func (k *cipherKey) aead() cipher.AEAD {
 }
 
 // newAEAD returns cipher c, which is one of ours, with a key.
-func newAEAD(c wire.Ciphers, secret *[32]byte) (a cipher.AEAD) {
-	var err error
-	switch c {
-	case wire.AES256GCM:
-		var block cipher.Block
-		if block, err = aes.NewCipher(secret[:]); err == nil {
-			a, err = cipher.NewGCM(block)
-		}
-	default:
-		a, err = chacha20poly1305.New(secret[:])
+func newAEAD(c wire.Ciphers, secret *[32]byte) cipher.AEAD {
+	if c == wire.AES256GCM {
+		return gcm.New(secret)
 	}
+	a, err := chacha20poly1305.New(secret[:])
 	if err != nil {
 		panic("shim: " + err.Error()) // the key's length is right
 	}

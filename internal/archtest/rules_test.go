@@ -11,12 +11,13 @@ import (
 // core are the packages without I/O, and what each may import besides the
 // standard library.
 var core = map[string][]string{
+	"gcm":     {"golang.org/x/sys/cpu"},
 	"wire":    nil,
 	"inner":   nil,
 	"locator": nil,
 	"detect":  {"./locator"},
 	"shim": {
-		"./wire", "./inner", "./locator", "./detect",
+		"./gcm", "./wire", "./inner", "./locator", "./detect",
 		"github.com/flynn/noise", "golang.org/x/crypto/...", "golang.zx2c4.com/wireguard/replay",
 	},
 }
@@ -35,7 +36,7 @@ var rules = []rule{
 	{
 		of: isCore,
 		forbids: func(_ source, imp string) bool {
-			return imp != "net/netip" && under(imp, "net", "os", "syscall", "io/fs", "golang.org/x/sys", "golang.org/x/net")
+			return imp != "net/netip" && imp != "golang.org/x/sys/cpu" && under(imp, "net", "os", "syscall", "io/fs", "golang.org/x/sys", "golang.org/x/net")
 		},
 		reason: "the core does no I/O: it takes (now, event) and returns actions, and an edge performs them",
 	},
@@ -64,7 +65,7 @@ var rules = []rule{
 		forbids: func(s source, imp string) bool {
 			return !standard(imp) && !slices.ContainsFunc(core[s.pkg], func(p string) bool { return matches(p, imp) })
 		},
-		reason: "imports run one way, shim to detect to locator and shim to wire and inner, and other modules stay out of the core (see the list core in rules_test.go)",
+		reason: "imports run one way, shim to detect to locator and shim to wire, inner and gcm, and other modules stay out of the core (see the list core in rules_test.go)",
 	},
 	{
 		of: inPackage("tun", "internal/underlay", "internal/netwatch", "internal/config", "internal/resolve"),

@@ -1,0 +1,171 @@
+package gcm
+
+import (
+	"bytes"
+	"crypto/cipher"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+func random(r *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+func newKey(r *rand.Rand) *[KeySize]byte { return (*[KeySize]byte)(random(r, KeySize)) }
+
+// both returns ours and the standard library's for a key. Where the processor has no wide
+// instructions they are the same.
+func both(key *[KeySize]byte) (ours, standard cipher.AEAD) { return New(key), newStandard(key) }
+
+// check compares what both make of a message, elsewhere and in place.
+func check(t *testing.T, ours, standard cipher.AEAD, nonce, plain, data []byte) {
+	t.Helper()
+	want := standard.Seal(nil, nonce, plain, data)
+	prefix := []byte("before")
+	got := ours.Seal(prefix, nonce, plain, data)
+	if !bytes.Equal(got[:len(prefix)], prefix) || !bytes.Equal(got[len(prefix):], want) {
+		t.Fatalf("%d bytes, %d of additional data: sealed wrongly", len(plain), len(data))
+	}
+	const behind = 70
+	buf := append(bytes.Clone(plain), bytes.Repeat([]byte{0xa5}, TagSize+behind)...)
+	if got := ours.Seal(buf[:0], nonce, buf[:len(plain)], data); !bytes.Equal(got, want) {
+		t.Fatalf("%d bytes: sealed wrongly in place", len(plain))
+	}
+	if rest := buf[len(want):]; !bytes.Equal(rest, bytes.Repeat([]byte{0xa5}, behind)) {
+		t.Fatalf("%d bytes: written behind the end: %x", len(plain), rest)
+	}
+	if got, err := ours.Open(nil, nonce, want, data); err != nil || !bytes.Equal(got, plain) {
+		t.Fatalf("%d bytes: opened wrongly: %v", len(plain), err)
+	}
+	if got, err := ours.Open(buf[:0], nonce, buf[:len(want)], data); err != nil || !bytes.Equal(got, plain) {
+		t.Fatalf("%d bytes: opened wrongly in place: %v", len(plain), err)
+	}
+}
+
+// TestLikeTheStandardLibrary: all lengths around the units in which the code works.
+func TestLikeTheStandardLibrary(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for n := range 1100 {
+		ours, standard := both(newKey(r))
+		check(t, ours, standard, random(r, NonceSize), random(r, n), random(r, r.IntN(50)))
+	}
+	for range 300 {
+		ours, standard := both(newKey(r))
+		check(t, ours, standard, random(r, NonceSize), random(r, r.IntN(70_000)), random(r, r.IntN(300)))
+	}
+}
+
+// TestKnownAnswers: test cases 13 and 14 of the specification of GCM.
+func TestKnownAnswers(t *testing.T) {
+	a := New(new([KeySize]byte))
+	for n, want := range map[int]string{
+		0:  "530f8afbc74536b9a963b4f1c4cb738b",
+		16: "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919",
+	} {
+		if got := hex.EncodeToString(a.Seal(nil, make([]byte, NonceSize), make([]byte, n), nil)); got != want {
+			t.Errorf("%d zeros: %s, want %s", n, got, want)
+		}
+	}
+}
+
+// TestEdgesOfTheField: blocks and hash keys of few bits or nearly all.
+func TestEdgesOfTheField(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, fill := range []byte{0, 0xff, 0x80, 0x01} {
+		key := [KeySize]byte(bytes.Repeat([]byte{fill}, KeySize))
+		ours, standard := both(&key)
+		for n := range 600 {
+			check(t, ours, standard, bytes.Repeat([]byte{fill}, NonceSize), bytes.Repeat([]byte{^fill}, n), random(r, n%20))
+		}
+	}
+}
+
+// TestForged: a bit that is changed anywhere is noticed, and nothing is given out.
+func TestForged(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, n := range []int{0, 1, 15, 16, 17, 63, 64, 65, 255, 256, 257, 300} {
+		ours, _ := both(newKey(r))
+		nonce, data := random(r, NonceSize), random(r, 8)
+		sealed := ours.Seal(nil, nonce, random(r, n), data)
+		flipped := func(what string, b []byte) {
+			for i := range 8 * len(b) {
+				b[i/8] ^= 1 << (i % 8)
+				dst := bytes.Repeat([]byte{0xa5}, n)
+				if got, err := ours.Open(dst[:0], nonce, sealed, data); err == nil || got != nil {
+					t.Fatalf("%d bytes: bit %d of the %s is not noticed", n, i, what)
+				}
+				if !bytes.Equal(dst, make([]byte, n)) {
+					t.Fatalf("%d bytes: what is forged is given out", n)
+				}
+				b[i/8] ^= 1 << (i % 8)
+			}
+		}
+		flipped("ciphertext", sealed)
+		flipped("nonce", nonce)
+		flipped("additional data", data)
+		if _, err := ours.Open(nil, nonce, sealed, data); err != nil {
+			t.Fatal(err)
+		}
+		for cut := range min(len(sealed), TagSize+1) {
+			if _, err := ours.Open(nil, nonce, sealed[:cut], data); err == nil {
+				t.Fatalf("%d of %d bytes are taken for all", cut, len(sealed))
+			}
+		}
+	}
+}
+
+func FuzzSeal(f *testing.F) {
+	f.Add([]byte("key"), []byte("nonce"), []byte("plain"), []byte("data"))
+	f.Fuzz(func(t *testing.T, keyed, nonced, plain, data []byte) {
+		var key [KeySize]byte
+		var nonce [NonceSize]byte
+		copy(key[:], keyed)
+		copy(nonce[:], nonced)
+		ours, standard := both(&key)
+		check(t, ours, standard, nonce[:], plain, data)
+	})
+}
+
+func BenchmarkGCM(b *testing.B) {
+	r := rand.New(rand.NewPCG(7, 8))
+	key := newKey(r)
+	for _, x := range []struct {
+		name string
+		make func(*[KeySize]byte) cipher.AEAD
+	}{{"ours", New}, {"standard", newStandard}} {
+		b.Run("New/"+x.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				x.make(key)
+			}
+		})
+		for _, n := range []int{64, 1400, 8900} {
+			aead, nonce, data, plain := x.make(key), random(r, NonceSize), random(r, 8), random(r, n)
+			sealed := aead.Seal(nil, nonce, plain, data)
+			b.Run(fmt.Sprintf("Seal/%s/%d", x.name, n), func(b *testing.B) {
+				b.SetBytes(int64(n))
+				b.ReportAllocs()
+				dst := make([]byte, 0, n+TagSize)
+				for b.Loop() {
+					aead.Seal(dst, nonce, plain, data)
+				}
+			})
+			b.Run(fmt.Sprintf("Open/%s/%d", x.name, n), func(b *testing.B) {
+				b.SetBytes(int64(n))
+				b.ReportAllocs()
+				dst := make([]byte, 0, n)
+				for b.Loop() {
+					if _, err := aead.Open(dst, nonce, sealed, data); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,198 @@
+//go:build !purego
+
+package gcm
+
+import (
+	"crypto/cipher"
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"slices"
+
+	"golang.org/x/sys/cpu"
+)
+
+// wide says that the processor and the system have what the assembler code uses.
+var wide = cpu.X86.HasAES && cpu.X86.HasAVX2 && cpu.X86.HasBMI2 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW &&
+	cpu.X86.HasAVX512VL && cpu.X86.HasAVX512VAES && cpu.X86.HasAVX512VPCLMULQDQ
+
+const (
+	blockSize = 16
+	rounds    = 14
+	// stride is how many blocks are hashed before a reduction.
+	stride = 16
+	// maxLen is how many bytes the 32-bit counter is enough for (SP 800-38D §5.2.1.1).
+	maxLen = (1<<32 - 2) * blockSize
+)
+
+// A block of 16 bytes, as it travels.
+type block [blockSize]byte
+
+// A schedule is what a key comes to. The assembler code knows its layout.
+type schedule struct {
+	roundKeys [rounds + 1]block
+	// powers are H^16 to H^1, each times y (see element), in the processor's byte order. What
+	// follows is zero: parts of the table are loaded in units of four blocks.
+	powers  [stride]element
+	padding [3]element
+}
+
+// A message is what else goes into a call, and comes out of it.
+type message struct {
+	// counter is the first counter block, J0: the nonce and a 1.
+	counter block
+	// data is the last block of the additional data, after those before it were hashed, and
+	// lengths that of the lengths.
+	data, lengths block
+	// tag is the result.
+	tag block
+}
+
+// expand makes the round keys.
+//
+//go:noescape
+func expand(key *[KeySize]byte, roundKeys *[rounds + 1]block)
+
+// seal encrypts n bytes from src to dst, which are the same or do not overlap, and makes the tag.
+//
+//go:noescape
+func seal(s *schedule, m *message, dst, src *byte, n int)
+
+// open is seal for decryption.
+//
+//go:noescape
+func open(s *schedule, m *message, dst, src *byte, n int)
+
+// An element is one of GF(2^128), low half first, as polynomials in y modulo
+// y^128 + y^127 + y^126 + y^121 + 1: a GCM block with its bits in the opposite order, so that its
+// x^i is y^(127-i).
+type element struct{ low, high uint64 }
+
+// high128 is the modulus without y^128 and 1: its coefficients from y^64 on.
+const high128 = 0xc2 << 56
+
+func elementOf(b *block) element {
+	return element{binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[:8])}
+}
+
+func (a element) block() (b block) {
+	binary.BigEndian.PutUint64(b[8:], a.low)
+	binary.BigEndian.PutUint64(b[:8], a.high)
+	return b
+}
+
+func (a element) plus(b element) element { return element{a.low ^ b.low, a.high ^ b.high} }
+
+// timesY returns a·y.
+func (a element) timesY() element {
+	carry := -(a.high >> 63)
+	return element{a.low<<1 ^ carry&1, (a.high<<1 | a.low>>63) ^ carry&high128}
+}
+
+// times returns the GCM product of a and the element that by is y times of: a·by / y^128.
+func (a element) times(by element) element {
+	// From the lowest coefficient of a on: add, and divide by y.
+	var p element
+	for _, word := range [2]uint64{a.low, a.high} {
+		for range 64 {
+			mask := -(word & 1)
+			p = p.plus(element{by.low & mask, by.high & mask})
+			odd := -(p.low & 1)
+			p.low ^= odd & 1
+			p.high ^= odd & high128
+			p.low, p.high = p.low>>1|p.high<<63, p.high>>1|odd&(1<<63) // y^128 comes down
+			word >>= 1
+		}
+	}
+	return p
+}
+
+func newWide(key *[KeySize]byte) cipher.AEAD {
+	s := new(schedule)
+	expand(key, &s.roundKeys)
+	h := s.hashKey().timesY()
+	power := h
+	for i := range s.powers {
+		s.powers[stride-1-i] = power
+		power = power.times(h)
+	}
+	return s
+}
+
+// hashKey returns H, the encryption of zeros: the tag of nothing is that of its counter, which
+// is all that is added to a hash of nothing.
+func (s *schedule) hashKey() element {
+	var m message
+	seal(s, &m, nil, nil, 0)
+	return elementOf(&m.tag)
+}
+
+// NonceSize implements cipher.AEAD.
+func (s *schedule) NonceSize() int { return NonceSize }
+
+// Overhead implements cipher.AEAD.
+func (s *schedule) Overhead() int { return TagSize }
+
+// Seal implements cipher.AEAD.
+func (s *schedule) Seal(dst, nonce, plaintext, data []byte) []byte {
+	n := len(plaintext)
+	ret, out := extend(dst, n+TagSize)
+	m := s.message(nonce, data, n)
+	seal(s, &m, pointer(out), pointer(plaintext), n)
+	copy(out[n:], m.tag[:])
+	return ret
+}
+
+var errOpen = errors.New("gcm: message authentication failed")
+
+// Open implements cipher.AEAD. If it fails, what it has written to dst is zero.
+func (s *schedule) Open(dst, nonce, ciphertext, data []byte) ([]byte, error) {
+	n := len(ciphertext) - TagSize
+	if n < 0 {
+		return nil, errOpen
+	}
+	want := block(ciphertext[n:])
+	ret, out := extend(dst, n)
+	m := s.message(nonce, data, n)
+	open(s, &m, pointer(out), pointer(ciphertext), n)
+	if subtle.ConstantTimeCompare(m.tag[:], want[:]) != 1 {
+		clear(out)
+		return nil, errOpen
+	}
+	return ret, nil
+}
+
+// message returns what a call needs for n bytes.
+func (s *schedule) message(nonce, data []byte, n int) (m message) {
+	if len(nonce) != NonceSize {
+		panic("gcm: nonce of wrong length")
+	}
+	if uint64(n) > maxLen {
+		panic("gcm: message too long")
+	}
+	copy(m.counter[:], nonce)
+	m.counter[blockSize-1] = 1
+	binary.BigEndian.PutUint64(m.lengths[:8], 8*uint64(len(data)))
+	binary.BigEndian.PutUint64(m.lengths[8:], 8*uint64(n))
+	for len(data) > blockSize {
+		subtle.XORBytes(m.data[:], m.data[:], data[:blockSize])
+		m.data = elementOf(&m.data).times(s.powers[stride-1]).block()
+		data = data[blockSize:]
+	}
+	subtle.XORBytes(m.data[:], m.data[:], data)
+	return m
+}
+
+// extend returns dst with n bytes more, and these.
+func extend(dst []byte, n int) (all, more []byte) {
+	all = slices.Grow(dst, n)[:len(dst)+n]
+	return all, all[len(dst):]
+}
+
+// pointer returns where b begins, nil if it is empty.
+func pointer(b []byte) *byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return &b[0]
+}

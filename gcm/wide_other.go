@@ -1,0 +1,9 @@
+//go:build !amd64 || purego
+
+package gcm
+
+import "crypto/cipher"
+
+const wide = false
+
+func newWide(*[KeySize]byte) cipher.AEAD { panic("gcm: no wide instructions") }
