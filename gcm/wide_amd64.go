@@ -33,8 +33,8 @@ type schedule struct {
 	roundKeys [rounds + 1]block
 	// powers are H^16 to H^1, each times y (see element), in the processor's byte order. What
 	// follows is zero: parts of the table are loaded in units of four blocks.
-	powers  [stride]element
-	padding [3]element
+	powers [stride]element
+	_      [3]element
 }
 
 // A message is what else goes into a call, and comes out of it.
