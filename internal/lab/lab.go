@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -95,7 +96,7 @@ func (l *Lab) build(c Config, i Impairment) error {
 		}
 		*h.to = host
 	}
-	if err := errors.Join(l.A.setCongestion(c.Congestion), l.B.setCongestion(c.Congestion)); err != nil {
+	if err := cmp.Or(l.A.setCongestion(c.Congestion), l.B.setCongestion(c.Congestion)); err != nil { // of one kernel
 		return err
 	}
 	if err := l.connect(c, i); err != nil {
