@@ -13,8 +13,7 @@ const (
 )
 
 // New returns AES-256-GCM with a key, of which it keeps no reference. It is safe for
-// concurrent use. Nonces are NonceSize bytes long; any other length panics. What Seal and Open
-// write to and read from is the same or does not overlap, which is not checked.
+// concurrent use. Nonces are NonceSize bytes long; any other length panics.
 func New(key *[KeySize]byte) cipher.AEAD {
 	if wide {
 		return newWide(key)

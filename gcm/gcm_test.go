@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
@@ -50,6 +51,9 @@ func check(t *testing.T, ours, standard cipher.AEAD, nonce, plain, data []byte) 
 
 // TestLikeTheStandardLibrary: all lengths around the units in which the code works.
 func TestLikeTheStandardLibrary(t *testing.T) {
+	if !wide {
+		t.Log("no wide instructions here: crypto/aes is compared with itself")
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for n := range 1100 {
 		ours, standard := both(newKey(r))
@@ -61,17 +65,65 @@ func TestLikeTheStandardLibrary(t *testing.T) {
 	}
 }
 
-// TestKnownAnswers: test cases 13 and 14 of the specification of GCM.
+// TestKnownAnswers: test cases 13 to 16 of the specification of GCM.
 func TestKnownAnswers(t *testing.T) {
-	a := New(new([KeySize]byte))
-	for n, want := range map[int]string{
-		0:  "530f8afbc74536b9a963b4f1c4cb738b",
-		16: "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919",
+	const (
+		key    = "feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"
+		nonce  = "cafebabefacedbaddecaf888"
+		plain  = "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255"
+		cipher = "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad"
+		short  = 2 * 60
+	)
+	zeros := strings.Repeat("00", KeySize)
+	for _, c := range []struct{ key, nonce, plain, data, want string }{
+		{zeros, zeros[:2*NonceSize], "", "", "530f8afbc74536b9a963b4f1c4cb738b"},
+		{zeros, zeros[:2*NonceSize], zeros[:32], "", "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919"},
+		{key, nonce, plain, "", cipher + "b094dac5d93471bdec1a502270e3cc6c"},
+		{key, nonce, plain[:short], "feedfacedeadbeeffeedfacedeadbeefabaddad2", cipher[:short] + "76fc6ece0f4e1768cddf8853bb2d551b"},
 	} {
-		if got := hex.EncodeToString(a.Seal(nil, make([]byte, NonceSize), make([]byte, n), nil)); got != want {
-			t.Errorf("%d zeros: %s, want %s", n, got, want)
+		a := New((*[KeySize]byte)(unhex(t, c.key)))
+		if got := hex.EncodeToString(a.Seal(nil, unhex(t, c.nonce), unhex(t, c.plain), unhex(t, c.data))); got != c.want {
+			t.Errorf("%d bytes: %s, want %s", len(c.plain)/2, got, c.want)
 		}
 	}
+}
+
+func unhex(t *testing.T, s string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestMisuse: what crypto/cipher refuses is refused in the same way.
+func TestMisuse(t *testing.T) {
+	ours, standard := both(new([KeySize]byte))
+	nonce, data := make([]byte, NonceSize), make([]byte, 8)
+	for _, c := range []struct {
+		name string
+		do   func(cipher.AEAD)
+	}{
+		{"output a byte after the input", func(a cipher.AEAD) { b := make([]byte, 100); a.Seal(b[1:1], nonce, b[:50], data) }},
+		{"output a block before the input", func(a cipher.AEAD) { b := make([]byte, 100); a.Seal(b[:0], nonce, b[16:66], data) }},
+		{"output on the additional data", func(a cipher.AEAD) { b := make([]byte, 100); a.Seal(b[:0], nonce, b[:50], b[60:68]) }},
+		{"output of Open after the input", func(a cipher.AEAD) { b := make([]byte, 100); _, _ = a.Open(b[8:8], nonce, b[:50], data) }},
+		{"short nonce", func(a cipher.AEAD) { a.Seal(nil, nonce[1:], nil, nil) }},
+		{"short nonce and ciphertext", func(a cipher.AEAD) { _, _ = a.Open(nil, nonce[1:], nil, nil) }},
+	} {
+		for name, a := range map[string]cipher.AEAD{"ours": ours, "standard": standard} {
+			if !panics(func() { c.do(a) }) {
+				t.Errorf("%s, %s: no panic", c.name, name)
+			}
+		}
+	}
+}
+
+func panics(f func()) (did bool) {
+	defer func() { did = recover() != nil }()
+	f()
+	return false
 }
 
 // TestEdgesOfTheField: blocks and hash keys of few bits or nearly all.

@@ -1,4 +1,4 @@
-//go:build !purego
+//go:build gc && !purego
 
 package gcm
 
@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"unsafe"
 
 	"golang.org/x/sys/cpu"
 )
@@ -119,8 +120,8 @@ func newWide(key *[KeySize]byte) cipher.AEAD {
 	return s
 }
 
-// hashKey returns H, the encryption of zeros: the tag of nothing is that of its counter, which
-// is all that is added to a hash of nothing.
+// hashKey returns H, the encryption of zeros. It is for a schedule whose powers are still zero:
+// with them every hash is, and a tag is but the encrypted counter.
 func (s *schedule) hashKey() element {
 	var m message
 	seal(s, &m, nil, nil, 0)
@@ -136,8 +137,12 @@ func (s *schedule) Overhead() int { return TagSize }
 // Seal implements cipher.AEAD.
 func (s *schedule) Seal(dst, nonce, plaintext, data []byte) []byte {
 	n := len(plaintext)
+	if uint64(n) > maxLen {
+		panic("gcm: message too long")
+	}
+	m := newMessage(s, nonce, data, n)
 	ret, out := extend(dst, n+TagSize)
-	m := s.message(nonce, data, n)
+	checkOverlap(out, plaintext, data)
 	seal(s, &m, pointer(out), pointer(plaintext), n)
 	copy(out[n:], m.tag[:])
 	return ret
@@ -148,12 +153,13 @@ var errOpen = errors.New("gcm: message authentication failed")
 // Open implements cipher.AEAD. If it fails, what it has written to dst is zero.
 func (s *schedule) Open(dst, nonce, ciphertext, data []byte) ([]byte, error) {
 	n := len(ciphertext) - TagSize
-	if n < 0 {
+	m := newMessage(s, nonce, data, n)
+	if n < 0 || uint64(n) > maxLen {
 		return nil, errOpen
 	}
 	want := block(ciphertext[n:])
 	ret, out := extend(dst, n)
-	m := s.message(nonce, data, n)
+	checkOverlap(out, ciphertext, data)
 	open(s, &m, pointer(out), pointer(ciphertext), n)
 	if subtle.ConstantTimeCompare(m.tag[:], want[:]) != 1 {
 		clear(out)
@@ -162,13 +168,10 @@ func (s *schedule) Open(dst, nonce, ciphertext, data []byte) ([]byte, error) {
 	return ret, nil
 }
 
-// message returns what a call needs for n bytes.
-func (s *schedule) message(nonce, data []byte, n int) (m message) {
+// newMessage returns what a call needs for n bytes.
+func newMessage(s *schedule, nonce, data []byte, n int) (m message) {
 	if len(nonce) != NonceSize {
 		panic("gcm: nonce of wrong length")
-	}
-	if uint64(n) > maxLen {
-		panic("gcm: message too long")
 	}
 	copy(m.counter[:], nonce)
 	m.counter[blockSize-1] = 1
@@ -187,6 +190,19 @@ func (s *schedule) message(nonce, data []byte, n int) (m message) {
 func extend(dst []byte, n int) (all, more []byte) {
 	all = slices.Grow(dst, n)[:len(dst)+n]
 	return all, all[len(dst):]
+}
+
+// checkOverlap panics, as crypto/cipher does, if out shares memory with in without beginning
+// there, or with data: what is still to be read would be written over, and keystream might get out.
+func checkOverlap(out, in, data []byte) {
+	if pointer(out) != pointer(in) && overlap(out, in) || overlap(out, data) {
+		panic("gcm: invalid buffer overlap")
+	}
+}
+
+func overlap(a, b []byte) bool {
+	x, y := uintptr(unsafe.Pointer(pointer(a))), uintptr(unsafe.Pointer(pointer(b)))
+	return len(a) > 0 && len(b) > 0 && x < y+uintptr(len(b)) && y < x+uintptr(len(a))
 }
 
 // pointer returns where b begins, nil if it is empty.

@@ -1,4 +1,4 @@
-//go:build !purego
+//go:build gc && !purego
 
 #include "textflag.h"
 
@@ -11,7 +11,11 @@
 //	Z16 to Z30	the round keys, one in all lanes
 //	Z31	reverses the bytes of each lane
 //
-// AX is the schedule, BX the message, DI to where, SI from where, CX how many bytes.
+// Z0 to Z11 hold what is worked on: Z0 to Z3 blocks that are encrypted, and products; Z4 to Z6
+// the sum of products; Z7 powers; Z8 to Z11 blocks that are hashed.
+//
+// AX is the schedule, BX the message, DI to where, SI from where, CX how many bytes. In the
+// rest, R8 are the powers, R9 is how many bytes are next, K1 their mask; R10 and R11 make it.
 
 DATA reverse<>+0(SB)/8, $0x08090a0b0c0d0e0f
 DATA reverse<>+8(SB)/8, $0x0001020304050607
@@ -22,7 +26,7 @@ DATA reduction<>+0(SB)/8, $0xc200000000000000
 DATA reduction<>+8(SB)/8, $0
 GLOBL reduction<>(SB), RODATA|NOPTR, $16
 
-// What the lanes' counters begin with, less than the first counter.
+// What is added to the first counter, by lane.
 DATA first<>+0(SB)/8, $1
 DATA first<>+8(SB)/8, $0
 DATA first<>+16(SB)/8, $2
@@ -37,11 +41,11 @@ DATA four<>+0(SB)/8, $4
 DATA four<>+8(SB)/8, $0
 GLOBL four<>(SB), RODATA|NOPTR, $16
 
-// schedule.powers, the last of them, and the end of message.
+// schedule.powers, and the last of them.
 #define POWERS 240
 #define POWER1 480
 
-// A round of AES of four blocks, of four times four, and of one.
+// A round of AES of four blocks, of sixteen, and of one.
 #define ROUND4(key) \
 	VAESENC key, Z0, Z0
 
@@ -61,7 +65,7 @@ GLOBL four<>(SB), RODATA|NOPTR, $16
 	VPXORQ Z16, to, to
 
 // MULTIPLY adds to Z4 (low), Z5 (middle) and Z6 (high) the products of the lanes of
-// data and Z7.
+// data and Z7. It uses Z0 to Z3.
 #define MULTIPLY(data) \
 	VPCLMULQDQ $0x00, Z7, data, Z0; \
 	VPCLMULQDQ $0x01, Z7, data, Z1; \
@@ -72,7 +76,7 @@ GLOBL four<>(SB), RODATA|NOPTR, $16
 	VPXORQ Z3, Z6, Z6
 
 // REDUCE divides the products by y^128 modulo the polynomial: its lowest words, times what
-// makes them vanish, are added twice. X13 becomes the sum of the lanes.
+// makes them vanish, are added twice. X13 becomes the sum of the lanes. It uses Z0.
 #define REDUCE \
 	VPCLMULQDQ $0x00, Z12, Z4, Z0; \
 	VPSHUFD $0x4e, Z4, Z4; \
@@ -175,7 +179,7 @@ GLOBL four<>(SB), RODATA|NOPTR, $16
 #define REST \
 	CLEAR; \
 	LEAQ 15(CX), R9; \
-	ANDQ $0x1f0, R9; \
+	ANDQ $~15, R9; \
 	LEAQ (POWERS+256)(AX), R8; \
 	SUBQ R9, R8
 
@@ -190,12 +194,40 @@ GLOBL four<>(SB), RODATA|NOPTR, $16
 	SHRXQ R10, R11, R11; \
 	KMOVQ R11, K1
 
-// NEXT goes on behind these bytes, with the powers that follow.
-#define NEXT \
+// PART crypts these bytes, which it leaves in Z8 as they were and in Z0 as they are then,
+// with something behind.
+#define PART \
+	MASK; \
+	KEYSTREAM4; \
+	VMOVDQU8.Z (SI), K1, Z8; \
+	VPXORQ Z8, Z0, Z0; \
+	VMOVDQU8 Z0, K1, (DI)
+
+// HASHPART adds the products of the blocks in Z8, and goes on behind them. The last flags
+// say whether bytes are left.
+#define HASHPART \
+	VPSHUFB Z31, Z8, Z8; \
+	VPXORQ Z13, Z8, Z8; \
+	VPXORQ Z13, Z13, Z13; \
+	VMOVDQU64 (R8), Z7; \
+	MULTIPLY(Z8); \
 	ADDQ R9, SI; \
 	ADDQ R9, DI; \
 	ADDQ $64, R8; \
 	SUBQ R9, CX
+
+// STORE16 stores sixteen blocks, STEP16 goes on behind them. The last flags say whether as many
+// are left.
+#define STORE16 \
+	VMOVDQU64 Z0, (DI); \
+	VMOVDQU64 Z1, 64(DI); \
+	VMOVDQU64 Z2, 128(DI); \
+	VMOVDQU64 Z3, 192(DI)
+
+#define STEP16 \
+	ADDQ $256, SI; \
+	ADDQ $256, DI; \
+	SUBQ $256, CX
 
 // func seal(s *schedule, m *message, dst, src *byte, n int)
 TEXT ·seal(SB), NOSPLIT, $0-40
@@ -214,18 +246,13 @@ whole:
 	VPXORQ 64(SI), Z1, Z1
 	VPXORQ 128(SI), Z2, Z2
 	VPXORQ 192(SI), Z3, Z3
-	VMOVDQU64 Z0, (DI)
-	VMOVDQU64 Z1, 64(DI)
-	VMOVDQU64 Z2, 128(DI)
-	VMOVDQU64 Z3, 192(DI)
+	STORE16
 	VPSHUFB Z31, Z0, Z8
 	VPSHUFB Z31, Z1, Z9
 	VPSHUFB Z31, Z2, Z10
 	VPSHUFB Z31, Z3, Z11
 	HASH16
-	ADDQ $256, SI
-	ADDQ $256, DI
-	SUBQ $256, CX
+	STEP16
 	JGE whole
 
 rest:
@@ -234,18 +261,9 @@ rest:
 	REST
 
 some:
-	MASK
-	KEYSTREAM4
-	VMOVDQU8.Z (SI), K1, Z8
-	VPXORQ Z8, Z0, Z0
-	VMOVDQU8 Z0, K1, (DI)
+	PART
 	VMOVDQU8.Z Z0, K1, Z8 // zeros behind the end
-	VPSHUFB Z31, Z8, Z8
-	VPXORQ Z13, Z8, Z8
-	VPXORQ Z13, Z13, Z13
-	VMOVDQU64 (R8), Z7
-	MULTIPLY(Z8)
-	NEXT
+	HASHPART
 	JNE some
 	REDUCE
 
@@ -274,18 +292,13 @@ whole:
 	VPXORQ Z9, Z1, Z1
 	VPXORQ Z10, Z2, Z2
 	VPXORQ Z11, Z3, Z3
-	VMOVDQU64 Z0, (DI)
-	VMOVDQU64 Z1, 64(DI)
-	VMOVDQU64 Z2, 128(DI)
-	VMOVDQU64 Z3, 192(DI)
+	STORE16
 	VPSHUFB Z31, Z8, Z8
 	VPSHUFB Z31, Z9, Z9
 	VPSHUFB Z31, Z10, Z10
 	VPSHUFB Z31, Z11, Z11
 	HASH16
-	ADDQ $256, SI
-	ADDQ $256, DI
-	SUBQ $256, CX
+	STEP16
 	JGE whole
 
 rest:
@@ -294,17 +307,8 @@ rest:
 	REST
 
 some:
-	MASK
-	KEYSTREAM4
-	VMOVDQU8.Z (SI), K1, Z8
-	VPXORQ Z8, Z0, Z0
-	VMOVDQU8 Z0, K1, (DI)
-	VPSHUFB Z31, Z8, Z8
-	VPXORQ Z13, Z8, Z8
-	VPXORQ Z13, Z13, Z13
-	VMOVDQU64 (R8), Z7
-	MULTIPLY(Z8)
-	NEXT
+	PART
+	HASHPART
 	JNE some
 	REDUCE
 

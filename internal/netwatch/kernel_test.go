@@ -2,6 +2,7 @@ package netwatch
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -243,6 +244,24 @@ func (l *lab) defaultRoute(gw string) {
 	l.must(l.near.RouteAdd(&netlink.Route{LinkIndex: index, Gw: net.ParseIP(gw)}))
 	for _, family := range []string{"ipv4", "ipv6"} {
 		l.sysctl(family+"/neigh/up0/retrans_time_ms", "20")
+	}
+}
+
+// What was read of a router before it was asked once more is not its answer, though links and
+// addresses are read meanwhile.
+func TestOldNewsOfARouter(t *testing.T) {
+	l := newLab(t)
+	const router = "2001:db8::fe"
+	l.add(l.near, "up0", "2001:db8::1/64", unix.IFA_F_NODAD)
+	l.defaultRoute(router)
+	l.giveUp("up0", router)
+	for _, n := range []news{tableNews, hostNews, hostNews} {
+		l.watcher.pending.Store(uint32(n))
+		l.must(l.watcher.refresh())
+	}
+	g := gateway{l.link(l.near, "up0").Attrs().Index, netip.MustParseAddr(router)}
+	if v := l.watcher.verdicts[g]; v != doubted {
+		t.Errorf("verdict %d of %v, want %d", v, g, doubted)
 	}
 }
 
