@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"image/color"
 	"io"
 	"math"
@@ -58,7 +59,7 @@ func (r *Result) WriteSVG(w io.Writer) error {
 	width := vg.Length(columns)*panelWidth + 2*picture.Margin
 	height := headHeight + vg.Length(len(all))*legendHeight + vg.Length(rows)*panelHeight + 2*picture.Margin
 	return picture.WriteSVG(w, width, height, func(c draw.Canvas) {
-		drawHead(c)
+		r.drawHead(c)
 		top := c.Max.Y - headHeight
 		for _, g := range all {
 			g.drawLegend(c, top)
@@ -97,11 +98,11 @@ func (r *Result) longest() float64 {
 	return math.Pow(10, math.Ceil(math.Log10(most)))
 }
 
-func drawHead(c draw.Canvas) {
+func (r *Result) drawHead(c draw.Canvas) {
 	picture.Write(c, picture.Text(16, picture.Black), c.Min.X, c.Max.Y, "How long connections stall when their path fails")
 	picture.Write(c, picture.Text(10, picture.Grey), c.Min.X, c.Max.Y-0.75*vg.Centimeter,
 		"Share of the runs whose stall was no longer; a curve that stays below 100 % has stalls without end.")
-	picture.Write(c, picture.Text(10, picture.Grey), c.Min.X, c.Max.Y-1.2*vg.Centimeter, "Triangles are the targets for the medians.")
+	picture.Write(c, picture.Text(10, picture.Grey), c.Min.X, c.Max.Y-1.2*vg.Centimeter, fmt.Sprintf("Triangles are the targets for the medians. TCP %s.", r.Congestion))
 }
 
 // legend draws an entry, on the next line if there is no room, and returns where

@@ -101,7 +101,7 @@ func (r *Result) links() (os []Offloads) {
 func (r *Result) drawHead(c draw.Canvas) {
 	write(c, 16, black, c.Min.X, c.Max.Y, "What two hosts get through to each other")
 	write(c, 10, grey, c.Min.X, c.Max.Y-0.75*vg.Centimeter, fmt.Sprintf(
-		"Two network namespaces of one machine with %d processors; medians of %s. Dots are single rounds.", r.CPUs, r.effort()))
+		"Two network namespaces of one machine with %d processors, TCP %s; medians of %s. Dots are single rounds.", r.CPUs, r.Congestion, r.effort()))
 	if len(r.Warnings) > 0 {
 		write(c, 10, colours[AES], c.Min.X, c.Max.Y-1.2*vg.Centimeter, "The machine was busy with other things: the figures are worse than they could be, and vary more.")
 	}
