@@ -17,7 +17,7 @@ command -v cc >/dev/null || command -v gcc >/dev/null ||
 export MULTI6_REQUIRE_ROOT=1
 export CGO_ENABLED=1
 # Statements of these packages, in percent, that tests must run.
-core=(wire inner locator detect shim)
+core=(gcm wire inner locator detect shim)
 least=90
 
 work=$(mktemp -d)
