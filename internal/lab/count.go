@@ -19,6 +19,11 @@ type Count struct {
 	Delivered, Lost, QueueFull, Blackholed, NoReceiver uint64
 }
 
+// UnderWay returns how many frames have met no fate yet.
+func (c Count) UnderWay() uint64 {
+	return c.Frames - c.Delivered - c.Lost - c.QueueFull - c.Blackholed - c.NoReceiver
+}
+
 // Sub returns c less an earlier Count.
 func (c Count) Sub(o Count) Count {
 	return Count{
