@@ -116,10 +116,11 @@ func (o *sealer) seal(now time.Duration, q *peer, path *shim.Path, buf []byte, p
 	if path.Term.Mark(now, p.Buf) {
 		q.counters.marked.Add(segments)
 	}
+	size := len(p.Buf) + int(segments-1)*p.HeaderLen()
 	q.counters.outPackets.Add(segments)
-	q.counters.outBytes.Add(uint64(len(p.Buf)) + (segments-1)*uint64(p.HeaderLen()))
-	if r := q.resender; r != nil && !shim.IsAcknowledgement(p.Buf) && r.queues(now, path.Pair, len(p.Buf), &q.ring) {
-		r.queued += len(p.Buf)
+	q.counters.outBytes.Add(uint64(size))
+	if r := q.resender; r != nil && !shim.IsAcknowledgement(p.Buf) && r.queues(now, path.Pair, size, &q.ring) {
+		r.queued += size
 		o.wait(now, q, p)
 		return
 	}

@@ -309,3 +309,27 @@ func TestResendPutsOffAll(t *testing.T) {
 	q.tick()
 	q.inOrder()
 }
+
+// A super-packet that queues counts as what it is cut into: when all have gone, none queue.
+func TestResendQueuesSuperPacket(t *testing.T) {
+	const segment, now = 1000, time.Second
+	b := make([]byte, 40+8+2*segment+segment/2)
+	b[0], b[6] = 0x60, 17
+	binary.BigEndian.PutUint16(b[4:], uint16(len(b)-40))
+	binary.BigEndian.PutUint16(b[44:], uint16(len(b)-40))
+	path := &shim.Path{Hop: shim.Hop{Pair: secondPair}, Term: new(shim.Term)}
+	p := new(peer)
+	p.resender = newResender(&p.ring, shim.Resend{Hop: path.Hop, Limit: math.MaxInt}, now)
+	new(Node).newSealer().seal(now, p, path, nil, &inner.Packet{Buf: b, Transport: 40, Segment: segment, Partial: true})
+	r := p.resender
+	r.take(&p.ring, path)
+	if r.queued == 0 || len(r.pending) != 3 {
+		t.Fatalf("%d packets with %d bytes queue, want 3", len(r.pending), r.queued)
+	}
+	for i := 1; len(r.pending) > 0; i++ {
+		r.due(now + time.Duration(i)*time.Millisecond)
+	}
+	if r.queued != 0 {
+		t.Errorf("when all have gone, %d bytes queue", r.queued)
+	}
+}
