@@ -159,7 +159,7 @@ func ip(ctx context.Context, h *lab.Host, args ...string) error {
 
 func (k kernel) connect(ctx context.Context) (c rig.Connection, err error) {
 	var listener net.Listener
-	var lc net.ListenConfig
+	lc := net.ListenConfig{Control: lab.WithCongestion(k.lab.B.Congestion())}
 	lc.SetMultipathTCP(k.multipath())
 	to := netip.AddrPortFrom(k.lab.B.Addr6(0), port).String()
 	err = k.lab.B.Do(func() (err error) {
@@ -170,7 +170,10 @@ func (k kernel) connect(ctx context.Context) (c rig.Connection, err error) {
 		return c, err
 	}
 	return rig.Join(ctx, listener, func() (near net.Conn, err error) {
-		d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(k.lab.A.Addr6(0), 0))}
+		d := net.Dialer{
+			LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(k.lab.A.Addr6(0), 0)),
+			Control:   lab.WithCongestion(k.lab.A.Congestion()),
+		}
 		d.SetMultipathTCP(k.multipath())
 		err = k.lab.A.Do(func() error {
 			near, err = d.DialContext(ctx, "tcp6", to)

@@ -49,6 +49,7 @@ func Start(ctx context.Context, h *lab.Host, executable string, j Job) (*Child, 
 	if err := h.Start(c.cmd); err != nil {
 		return nil, fmt.Errorf("generator: %s: %w", j.Kind, err)
 	}
+	j.Congestion = h.Congestion()
 	job, err := json.Marshal(j)
 	if err != nil {
 		return nil, errors.Join(err, c.end())

@@ -285,10 +285,12 @@ func TestBadJobs(t *testing.T) {
 		"":                 "no job",
 		"\n":               "job: ",
 		`{"kind":"dance"}`: `unknown kind "dance"`,
-		`{"kind":"send tcp","streams":1,"address":"[::1]:1"}`: "connecting to [::1]:1",
-		`{"kind":"receive tcp","address":"[2001:db8::1]:1"}`:  "listening on [2001:db8::1]:1",
-		`{"kind":"receive udp","address":"[2001:db8::1]:1"}`:  "listening on [2001:db8::1]:1",
-		`{"kind":"echo","address":"[2001:db8::1]:1"}`:         "listening on [2001:db8::1]:1",
+		`{"kind":"send tcp","streams":1,"address":"[::1]:1"}`:                     "connecting to [::1]:1",
+		`{"kind":"receive tcp","address":"[2001:db8::1]:1"}`:                      "listening on [2001:db8::1]:1",
+		`{"kind":"send tcp","streams":1,"address":"[::1]:1","congestion":"none"}`: `congestion control "none"`,
+		`{"kind":"receive tcp","address":"[::1]:0","congestion":"none"}`:          `congestion control "none"`,
+		`{"kind":"receive udp","address":"[2001:db8::1]:1"}`:                      "listening on [2001:db8::1]:1",
+		`{"kind":"echo","address":"[2001:db8::1]:1"}`:                             "listening on [2001:db8::1]:1",
 	} {
 		var out bytes.Buffer
 		err := Serve(strings.NewReader(job), &out)

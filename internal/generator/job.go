@@ -26,6 +26,8 @@ type Job struct {
 	Address netip.AddrPort `json:"address"`
 	// Streams is the number of TCP connections, at least 1.
 	Streams int `json:"streams,omitempty"`
+	// Congestion is TCP's congestion control; Start sets it to that of the host.
+	Congestion string `json:"congestion,omitempty"`
 	// Verify has each byte of TCP follow from its place, and compared with what it must
 	// be. Both ends are told the same.
 	Verify bool `json:"verify,omitempty"`

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/rig"
 )
 
@@ -69,7 +70,7 @@ type sender struct{ streams }
 func sendTCP(j Job) (traffic, error) {
 	s := &sender{streams{verify: j.Verify}}
 	for range j.Streams {
-		d := net.Dialer{Timeout: connectTime}
+		d := net.Dialer{Timeout: connectTime, Control: lab.WithCongestion(j.Congestion)}
 		d.SetMultipathTCP(false)
 		c, err := d.Dial("tcp", j.Address.String())
 		if err != nil {
@@ -120,7 +121,7 @@ type receiver struct {
 }
 
 func receiveTCP(j Job) (traffic, error) {
-	var lc net.ListenConfig
+	lc := net.ListenConfig{Control: lab.WithCongestion(j.Congestion)}
 	lc.SetMultipathTCP(false)
 	l, err := lc.Listen(context.Background(), "tcp", j.Address.String())
 	if err != nil {

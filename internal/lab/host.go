@@ -25,6 +25,8 @@ type Host struct {
 	ns    netns.NsHandle
 	nl    *netlink.Handle // bound to the namespace, whichever thread uses it
 	calls chan func()     // to the host's own thread, which starts children
+	// congestion is TCP's congestion control; "" is the kernel's own.
+	congestion string
 
 	mu     sync.RWMutex // held for reading while ns is in use
 	closed bool
@@ -131,7 +133,7 @@ func (h *Host) DialFrom(ctx context.Context, network string, local netip.Addr, a
 	if _, err := netip.ParseAddrPort(address); err != nil {
 		return nil, fmt.Errorf("lab: dial from %s: %w", h.name, err)
 	}
-	var d net.Dialer
+	d := net.Dialer{Control: WithCongestion(h.congestion)}
 	d.SetMultipathTCP(false)
 	if local.IsValid() {
 		switch ap := netip.AddrPortFrom(local, 0); network {
@@ -152,7 +154,7 @@ func (h *Host) DialFrom(ctx context.Context, network string, local netip.Addr, a
 
 // Listen listens for plain TCP inside the namespace, on a numeric address.
 func (h *Host) Listen(network, address string) (l net.Listener, err error) {
-	var lc net.ListenConfig
+	lc := net.ListenConfig{Control: WithCongestion(h.congestion)}
 	// Go listens for Multipath TCP by default, which would hide faults.
 	lc.SetMultipathTCP(false)
 	err = h.Do(func() error {

@@ -96,7 +96,7 @@ func (l *Lab) build(c Config, i Impairment) error {
 		}
 		*h.to = host
 	}
-	if err := cmp.Or(l.A.setCongestion(c.Congestion), l.B.setCongestion(c.Congestion)); err != nil { // of one kernel
+	if err := cmp.Or(l.A.useCongestion(c.Congestion), l.B.useCongestion(c.Congestion)); err != nil { // of one kernel
 		return err
 	}
 	if err := l.connect(c, i); err != nil {

@@ -28,7 +28,7 @@ func NewSpace(name string, o SpaceOptions) (*Host, error) {
 		return nil, err
 	}
 	h.free = true
-	if err := h.setCongestion(o.Congestion); err != nil {
+	if err := h.useCongestion(o.Congestion); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
