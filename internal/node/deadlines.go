@@ -21,9 +21,9 @@ func (d *deadlines) set(p *peer, t time.Time) {
 	p.deadline = t
 	switch in := p.heapIndex >= 0; {
 	case in && t.IsZero():
-		heap.Remove(d, p.heapIndex)
+		heap.Remove(d, int(p.heapIndex))
 	case in:
-		heap.Fix(d, p.heapIndex)
+		heap.Fix(d, int(p.heapIndex))
 	case !t.IsZero():
 		heap.Push(d, p)
 	}
@@ -38,13 +38,13 @@ func (d deadlines) Less(i, j int) bool { return d[i].deadline.Before(d[j].deadli
 // Swap implements heap.Interface.
 func (d deadlines) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
-	d[i].heapIndex, d[j].heapIndex = i, j
+	d[i].heapIndex, d[j].heapIndex = int32(i), int32(j)
 }
 
 // Push implements heap.Interface.
 func (d *deadlines) Push(x any) {
 	p := x.(*peer)
-	p.heapIndex = len(*d)
+	p.heapIndex = int32(len(*d))
 	*d = append(*d, p)
 }
 

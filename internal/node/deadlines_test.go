@@ -51,7 +51,7 @@ func TestDeadlines(t *testing.T) {
 					t.Fatalf("%d deadlines, the first %v; want %d, %v", len(d), d.first(), len(model), first)
 				}
 				for i, p := range d {
-					if p.heapIndex != i {
+					if int(p.heapIndex) != i {
 						t.Fatalf("the peer at %d believes to be at %d", i, p.heapIndex)
 					}
 				}

@@ -19,22 +19,39 @@ type peer struct {
 	context *shim.Context
 	// path is the snapshot to send with, nil if packets are to wait.
 	path atomic.Pointer[shim.Path]
-	// waking says that the peer is in Node.wakes.
-	waking atomic.Bool
 	// sendFailed is the pair of the last send error that the loop is yet to be told of.
 	sendFailed atomic.Pointer[locator.Pair]
 	// tooLong is the pair of the last datagram that was too long for its interface, which
 	// it is yet to be told of.
 	tooLong atomic.Pointer[locator.Pair]
+	// waking says that the peer is in Node.wakes.
+	waking atomic.Bool
 	// routed says that the routes to it have the path MTU.
 	routed atomic.Bool
 	// told says that the host was told of packets that are too long since its routes were
 	// last set.
 	told atomic.Bool
 
-	// ringMu guards ring, which holds what was sent lately or
-	// waits for a path, what only the one
-	// who sends may touch of the path's Term, and changes of path.
+	// Owned by the loop. The order of what is small keeps a peer within 576 bytes, the
+	// allocator's 8 for pointers included.
+	heapIndex int32
+	deadline  time.Time
+	// namesAt is when its names may be asked for again, resolved what they have come
+	// to.
+	namesAt  time.Time
+	resolved map[string][]netip.Addr
+	// restAt is when the peer gives back memory, if it stays quiet.
+	restAt time.Time
+	// routedRoom is the room on the pair that the routes' MTUs are for, lowerAt when they
+	// are to follow one that has less.
+	lowerAt    time.Time
+	routedRoom int32
+	// down says that no pair has worked since that was logged, dual that there have been
+	// pairs of IPv4 and of IPv6.
+	down, dual bool
+
+	// ringMu guards ring, which holds what was sent lately or waits for a path, what only
+	// the one who sends may touch of the path's Term, and changes of path.
 	ringMu   sync.Mutex
 	ring     shim.Ring
 	resender *resender // nil if nothing is to be sent again; only the loop sets it
@@ -43,23 +60,6 @@ type peer struct {
 	arrivals shim.Arrivals
 
 	counters counters
-
-	// Owned by the loop.
-	deadline  time.Time
-	heapIndex int
-	// down says that no pair has worked since that was logged, dual that there have been
-	// pairs of IPv4 and of IPv6.
-	down, dual bool
-	// namesAt is when its names may be asked for again, resolved what they have come
-	// to.
-	namesAt  time.Time
-	resolved map[string][]netip.Addr
-	// routedRoom is the room on the pair that the routes' MTUs are for, lowerAt when they
-	// are to follow one that has less.
-	routedRoom int
-	lowerAt    time.Time
-	// restAt is when the peer gives back memory, if it stays quiet.
-	restAt time.Time
 }
 
 // counters count packets and the bytes of inner packets.

@@ -21,19 +21,20 @@ func (l *looper) routeMTU(p *peer, path *shim.Path, now time.Time) {
 		return
 	}
 	hop := p.steadyHop(path)
+	room := int32(hop.Room)
 	switch {
-	case hop.Room < p.routedRoom && p.lowerAt.IsZero():
+	case room < p.routedRoom && p.lowerAt.IsZero():
 		p.lowerAt = now.Add(lowerAfter)
 		return
-	case hop.Room < p.routedRoom && now.Before(p.lowerAt):
+	case room < p.routedRoom && now.Before(p.lowerAt):
 		return
 	}
 	p.lowerAt = time.Time{}
 	// What the host was told of a shorter one meanwhile it forgets when its route is set.
-	if told := p.told.Swap(false); hop.Room == p.routedRoom && !told {
+	if told := p.told.Swap(false); room == p.routedRoom && !told {
 		return
 	}
-	p.routedRoom = hop.Room
+	p.routedRoom = room
 	l.telling.Lock()
 	defer l.telling.Unlock()
 	err := l.setRouteMTU([]netip.Prefix{netip.PrefixFrom(p.identifier, p.identifier.BitLen())}, hop.MTU(true))
