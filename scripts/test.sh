@@ -53,7 +53,7 @@ tests() {
 	local packages
 	packages=$(IFS=,; echo "${core[*]/#/./}")
 	# Only -json tells results from what a test prints.
-	go test -race -shuffle=on -timeout 15m -json \
+	go test -race -shuffle=on -timeout 22m -json \
 		-coverpkg="$packages" -coverprofile="$work/coverage" ./... >"$work/tests.json" 2>"$work/tests.err" || status=$?
 	cat "$work/tests.err"
 	awk -v passed="$work/passed" -v failed="$work/failed" -v skipped="$work/skipped" '

@@ -19,7 +19,7 @@ import (
 // short is little to simulate, of both kinds of worlds.
 func short() Options {
 	s := lossy()
-	return Options{Settings: []Setting{s, s.WithMargin(5 * time.Millisecond)}, Time: 2 * piece, Failures: 3, Seed: 5}
+	return Options{Settings: []Setting{s, s.WithMargin(5 * time.Millisecond)}, Time: 2 * time.Minute, Failures: 3, Seed: 5, piece: time.Minute}
 }
 
 // runWith runs short with the journal in a file.

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// piece is how long a world lasts in which nothing fails: a few new sessions fall
+	// longestPiece is how long a world lasts in which nothing fails: a few new sessions fall
 	// into it.
-	piece = 10 * time.Minute
+	longestPiece = 10 * time.Minute
 	// settle is how long it runs before anything counts, after it has opened.
 	settle = 3 * time.Second
 	// openFor is within what time it opens, however much is lost.

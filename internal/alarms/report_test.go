@@ -82,7 +82,7 @@ func TestJSON(t *testing.T) {
 
 // TestRun: the same options give the same result, whoever runs what.
 func TestRun(t *testing.T) {
-	o := Options{Settings: []Setting{jittery(), lossy()}, Time: 11 * time.Minute, Failures: 25, Seed: 3}
+	o := Options{Settings: []Setting{jittery(), lossy()}, Time: 150 * time.Second, Failures: 25, Seed: 3, piece: time.Minute}
 	run := func() (cells []Cell) {
 		r, err := Run(context.Background(), o)
 		if err != nil {

@@ -26,6 +26,9 @@ type Options struct {
 	Progress func(string)
 	// Journal, if not nil, has worlds that need not be run again, and gets the others.
 	Journal *Journal
+
+	// piece is how long a world lasts in which nothing fails; zero is longestPiece.
+	piece time.Duration
 }
 
 // failuresPerWorld is how many failures one world goes through.
@@ -51,6 +54,7 @@ type outcome struct {
 // result does not depend on who runs it; their order is shuffled, so that what is done
 // when someone interrupts is of all settings. Failures, which take little, come first.
 func (o Options) jobs() (all []job) {
+	piece := cmp.Or(o.piece, longestPiece)
 	for i := range o.Settings {
 		for left := o.Time; left > 0; left -= piece {
 			all = append(all, job{setting: i, length: min(left, piece)})

@@ -35,7 +35,7 @@ func peace(s Setting, worlds int) (c counts) {
 	var wg sync.WaitGroup
 	for i := range worlds {
 		wg.Go(func() {
-			one := peaceful(s, 1, uint64(i), piece)
+			one := peaceful(s, 1, uint64(i), longestPiece)
 			mu.Lock()
 			defer mu.Unlock()
 			c.add(one)
