@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -329,6 +330,34 @@ func TestChildren(t *testing.T) {
 	}
 	if near.PID() == far.PID() || near.PID() == os.Getpid() {
 		t.Error("not processes of their own")
+	}
+}
+
+// TestChildIsTold: a child is told the congestion control of its host.
+func TestChildIsTold(t *testing.T) {
+	testkit.NeedRoot(t)
+	h, err := lab.NewSpace("a", lab.SpaceOptions{Congestion: "reno"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	// This one keeps what it was told, and fails.
+	executable := filepath.Join(t.TempDir(), "child")
+	script := `#!/bin/sh
+read -r job
+echo "$job" >"$0.job"
+echo '{"error":"seen"}'
+`
+	if err := os.WriteFile(executable, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Start(t.Context(), h, executable, Job{Kind: SendTCP, Streams: 1}); err == nil || !strings.Contains(err.Error(), "seen") {
+		t.Fatal(err)
+	}
+	var job Job
+	told, err := os.ReadFile(executable + ".job")
+	if err := errors.Join(err, json.Unmarshal(told, &job)); err != nil || job.Congestion != "reno" {
+		t.Errorf("told %s: %v", told, err)
 	}
 }
 
