@@ -53,7 +53,7 @@ tests() {
 	local packages
 	packages=$(IFS=,; echo "${core[*]/#/./}")
 	# Only -json tells results from what a test prints.
-	go test -race -shuffle=on -timeout 22m -json \
+	go test -race -short -shuffle=on -timeout 20m -json \
 		-coverpkg="$packages" -coverprofile="$work/coverage" ./... >"$work/tests.json" 2>"$work/tests.err" || status=$?
 	cat "$work/tests.err"
 	awk -v passed="$work/passed" -v failed="$work/failed" -v skipped="$work/skipped" '
@@ -98,6 +98,15 @@ tests() {
 	return "$status"
 }
 
+# full runs those tests of a package that are less with -short, whole.
+full() {
+	local names
+	names=$(awk '
+		/^func Test/ { name = $2; sub(/\(.*/, "", name) }
+		/testing\.Short\(\)/ { print name }' "$1"/*_test.go | paste -sd '|')
+	go test -count=1 -timeout 10m -run "^($names)\$" "$@"
+}
+
 # coverage prints the share of each core package that the tests ran.
 coverage() {
 	[[ -s $work/coverage ]] || { echo "no coverage: the tests did not run"; return 1; }
@@ -140,10 +149,9 @@ step "staticcheck" go tool staticcheck -checks all ./...
 step "go mod tidy" go mod tidy -diff
 step "build" go build -buildvcs=false ./...
 step "tests: pure, virtual time, real kernel (-race, shuffled)" tests
-step "10,000 faults under virtual time (250 schedules of 40)" \
-	go test -count=1 -timeout 8m -run '^TestRandomFaults$' ./internal/node -seeds 250
-step "20 simulated hours each of jitter and of loss, without a false switch" \
-	go test -count=1 -timeout 8m -run '^TestNoFalseSwitch$' ./internal/alarms
+step "what -short cuts, in full: 10,000 faults under virtual time (250 schedules of 40), and more" \
+	full ./internal/node -seeds 250
+step "20 simulated hours each of jitter and of loss, without a false switch" full ./internal/alarms
 step "coverage of the core" coverage
 step "fuzzing" fuzz
 

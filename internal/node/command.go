@@ -28,8 +28,12 @@ func badRequest(format string, args ...any) error { return requestError(fmt.Spri
 // errEnded is returned when the node has ended.
 var errEnded = errors.New("the node has ended")
 
-// switchPatience is how long the test of a pair may take.
-const switchPatience = 5 * time.Second
+// switchPatience is how long the test of a pair may take, and switchTests how many of
+// them a pair gets that a user wants: one alone would fail for a single lost packet.
+const (
+	switchPatience = 5 * time.Second
+	switchTests    = 3
+)
 
 // A SwitchRequest asks for another primary pair.
 type SwitchRequest struct {
@@ -57,6 +61,17 @@ type SwitchResult struct {
 // Switch makes another pair primary, if it answers a test, and has the peer send over
 // its reverse, too. It stays until it fails or is taken back.
 func (n *Node) Switch(ctx context.Context, r SwitchRequest) (res SwitchResult, err error) {
+	for range switchTests {
+		res, err = n.switchOnce(ctx, r)
+		if err != nil || res.Switched || res.Pair == nil || *res.Pair != *res.Old {
+			break
+		}
+	}
+	return res, err
+}
+
+// switchOnce is Switch with one test, which may be lost.
+func (n *Node) switchOnce(ctx context.Context, r SwitchRequest) (res SwitchResult, err error) {
 	events, stop := n.Subscribe()
 	defer stop()
 	var p *peer

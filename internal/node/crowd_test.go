@@ -186,12 +186,16 @@ const mostIdle = 8 << 10
 // TestIdlePeerMemory: a peer that nobody talks to takes little memory, whether there never
 // was a session with it, or there still is one, or there was one.
 func TestIdlePeerMemory(t *testing.T) {
+	peers := 10_000
+	if testing.Short() {
+		peers = 1000
+	}
 	for _, c := range []struct {
 		name         string
 		peers, nodes int
 		idle         time.Duration
 	}{
-		{"never opened", 10_000, 0, time.Minute},
+		{"never opened", peers, 0, time.Minute},
 		{"open", 300, 300, time.Minute},
 		{"expired", 300, 300, 10 * time.Minute},
 	} {
@@ -212,8 +216,12 @@ func TestIdlePeerMemory(t *testing.T) {
 // TestIdleNodeDoesNothing: a node with thousands of peers, of which nobody talks to any,
 // does not wake; and once sessions have ended it does not either.
 func TestIdleNodeDoesNothing(t *testing.T) {
+	peers := 10_000
+	if testing.Short() {
+		peers = 1000
+	}
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrowd(t, 10_000, 100)
+		c := newCrowd(t, peers, 100)
 		synctest.Wait()
 		c.quiet(t, "never opened")
 		c.open(t)

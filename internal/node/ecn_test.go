@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/multi6/multi6/internal/lab"
-	"github.com/multi6/multi6/internal/node"
 )
 
 // ceReceived returns how many IPv6 packets with Congestion Experienced a host has
@@ -64,11 +63,7 @@ func TestSwitchIsToldToTransport(t *testing.T) {
 			if s.carrying(local) == s.a1 {
 				other = s.a2.name
 			}
-			eventually(t, patience, "switch", func() bool { // its test may be lost in a full queue
-				res, err := d.a.Switch(t.Context(), node.SwitchRequest{Peer: "b", Local: other})
-				must(t, err)
-				return res.Switched
-			})
+			d.switchTo(t, other)
 			tcp.goesOn(t, "switched")
 			n := ceReceived(t, s.b)
 			t.Logf("%d packets were marked", n)

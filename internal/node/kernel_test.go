@@ -284,7 +284,7 @@ func TestFailoversBackAndForth(t *testing.T) {
 // TestIdleIsSilent: a peer that is not talked to costs nothing.
 func TestIdleIsSilent(t *testing.T) {
 	t.Parallel() // nearly all of it is waiting
-	idle := time.Minute
+	idle := 20 * time.Second
 	if testing.Short() {
 		idle = 5 * time.Second
 	}

@@ -136,11 +136,7 @@ func TestSwitchToNarrowPair(t *testing.T) {
 	defer tcp.finish(t)
 	tcp.goesOn(t, "before")
 	if local, _ := awaitPrimary(t, d.a); s.carrying(local) != s.a1 {
-		res, err := d.a.Switch(t.Context(), node.SwitchRequest{Peer: "b", Local: "a1"})
-		must(t, err)
-		if !res.Switched {
-			t.Fatal("no switch to the wide pair")
-		}
+		d.switchTo(t, "a1")
 	}
 	awaitMTU(t, d.a, jumbo)
 	tcp.goesOn(t, "wide")
@@ -161,11 +157,7 @@ func TestMoveBetweenFamilies(t *testing.T) {
 	defer tcp.finish(t)
 	tcp.goesOn(t, "before")
 	for _, local := range []string{"a2", "a1", "a2"} {
-		res, err := d.a.Switch(t.Context(), node.SwitchRequest{Peer: "b", Local: local})
-		must(t, err)
-		if !res.Switched {
-			t.Errorf("no switch to %s", local)
-		}
+		d.switchTo(t, local)
 		awaitMTU(t, d.a, 1500)
 		tcp.goesOn(t, local)
 		if got := tcpMTU(t, s.a); got != 1500-38 {

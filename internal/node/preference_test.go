@@ -111,6 +111,9 @@ func TestFlappingUplink(t *testing.T) {
 		{"link", prefer(1), detect.DefaultHold, downFirst, 40},
 		{"link, back after 1 s", prefer(1), time.Second, downFirst, 40},
 	} {
+		if testing.Short() && c.halves > 40 {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				timers := detect.Balanced
@@ -251,6 +254,25 @@ func TestSwitch(t *testing.T) {
 			if _, err := w.a.Switch(t.Context(), bad); err == nil {
 				t.Errorf("%+v is accepted", bad)
 			}
+		}
+	})
+}
+
+// TestSwitchDespiteLoss: a lost test is no reason to refuse what a user wants.
+func TestSwitchDespiteLoss(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, detect.Balanced, prefer(1))
+		defer w.end()
+		client, _ := w.connect(t)
+		drip(client, time.Second, func() {})
+		block := func(yes bool) {
+			w.a.host.EditInterface(sim.Uplink(2), func(out, in *sim.Link) { out.Blocked, in.Blocked = yes, yes })
+		}
+		block(true)
+		time.AfterFunc(time.Millisecond, func() { block(false) }) // the first test has gone by then
+		res, err := w.a.Switch(t.Context(), node.SwitchRequest{Peer: "b", Local: sim.Uplink(2)})
+		if err != nil || !res.Switched || !w.a.uses(2) {
+			t.Errorf("%+v, %v", res, err)
 		}
 	})
 }

@@ -192,6 +192,16 @@ func (d *duo) bCallsA(t *testing.T) *stream {
 	return dialStream(t, d.hostB, d.hostA, d.idA)
 }
 
+// switchTo has A use what it reaches by local. It may be in the middle of an alarm, and
+// its tests be lost in full queues.
+func (d *duo) switchTo(t *testing.T, local string) {
+	t.Helper()
+	eventually(t, patience, "switch to "+local, func() bool {
+		res, err := d.a.Switch(t.Context(), node.SwitchRequest{Peer: "b", Local: local})
+		return err == nil && res.Switched
+	})
+}
+
 // locatorState returns the state of a local address, "none" if there is none.
 func locatorState(n *node.Node, a netip.Addr) string {
 	s, _ := n.Status()
