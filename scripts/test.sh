@@ -149,9 +149,10 @@ step "staticcheck" go tool staticcheck -checks all ./...
 step "go mod tidy" go mod tidy -diff
 step "build" go build -buildvcs=false ./...
 step "tests: pure, virtual time, real kernel (-race, shuffled)" tests
-step "what -short cuts, in full: 10,000 faults under virtual time (250 schedules of 40), and more" \
+step "in full: 10,000 faults under virtual time (250 schedules of 40), and what else -short cuts" \
 	full ./internal/node -seeds 250
-step "20 simulated hours each of jitter and of loss, without a false switch" full ./internal/alarms
+step "in full: 200 schedules of faults for the simulated TCP" full ./internal/sim
+step "in full: 20 simulated hours each of jitter and of loss, without a false switch" full ./internal/alarms
 step "coverage of the core" coverage
 step "fuzzing" fuzz
 

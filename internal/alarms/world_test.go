@@ -29,13 +29,13 @@ func lossy() Setting {
 	return s
 }
 
-// peace runs s in that many worlds, each of ten minutes, and returns what was counted.
-func peace(s Setting, worlds int) (c counts) {
+// peace runs s in that many worlds, each of which lasts for piece, and returns what was counted.
+func peace(s Setting, worlds int, piece time.Duration) (c counts) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for i := range worlds {
 		wg.Go(func() {
-			one := peaceful(s, 1, uint64(i), longestPiece)
+			one := peaceful(s, 1, uint64(i), piece)
 			mu.Lock()
 			defer mu.Unlock()
 			c.add(one)
@@ -54,7 +54,7 @@ func TestNoFalseSwitch(t *testing.T) {
 	for _, setting := range []Setting{jittery(), lossy()} {
 		t.Run(setting.condition(), func(t *testing.T) {
 			t.Parallel()
-			c := peace(setting, n)
+			c := peace(setting, n, longestPiece)
 			t.Logf("%v: %d suspicions, %d false alarms, %d control datagrams", c.time, c.suspicions, c.falseAlarms, c.control)
 			if c.switches > 0 {
 				t.Errorf("%d false switches in %v", c.switches, c.time)
@@ -71,7 +71,7 @@ func TestNoFalseSwitch(t *testing.T) {
 func TestHasty(t *testing.T) {
 	s := usual()
 	s.Loss, s.Timers.Tries, s.Timers.Margin = 0.2, 1, time.Millisecond
-	if c := peace(s, 1); c.switches == 0 {
+	if c := peace(s, 1, time.Minute); c.switches == 0 {
 		t.Errorf("no false switch in %v with %d suspicions", c.time, c.suspicions)
 	}
 }

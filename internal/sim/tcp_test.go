@@ -220,7 +220,11 @@ func seeds(n uint64) uint64 {
 // working pair, if there is one. Whatever happens then, a connection must end
 // with every byte right, and never be reset.
 func TestTCPUnderRandomSchedules(t *testing.T) {
-	for seed := range seeds(200) {
+	n := seeds(200)
+	if testing.Short() {
+		n = min(n, 40)
+	}
+	for seed := range n {
 		if !t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { runSchedule(t, seed) }) {
 			t.Logf("seed %d failed", seed)
 		}
