@@ -26,9 +26,11 @@ func fenced(t *testing.T) []byte {
 
 // TestBounds: nothing before or behind what is given is touched, of any length. A touch ends
 // the test program.
-func TestBounds(t *testing.T) {
+func TestBounds(t *testing.T) { each(t, bounds) }
+
+func bounds(t *testing.T, ours maker) {
 	r := rand.New(rand.NewPCG(9, 10))
-	a, nonce, data := New(newKey(r)), random(r, NonceSize), random(r, 8)
+	a, nonce, data := ours(newKey(r)), random(r, NonceSize), random(r, 8)
 	plain, sealed := fenced(t), fenced(t)
 	for n := range 600 {
 		for _, atEnd := range []bool{true, false} {

@@ -15,8 +15,8 @@ const (
 // New returns AES-256-GCM with a key, of which it keeps no reference. It is safe for
 // concurrent use. Nonces are NonceSize bytes long; any other length panics.
 func New(key *[KeySize]byte) cipher.AEAD {
-	if wide {
-		return newWide(key)
+	if width > 1 {
+		return newWide(key, width)
 	}
 	return newStandard(key)
 }

@@ -20,9 +20,35 @@ func random(r *rand.Rand, n int) []byte {
 
 func newKey(r *rand.Rand) *[KeySize]byte { return (*[KeySize]byte)(random(r, KeySize)) }
 
-// both returns ours and the standard library's for a key. Where the processor has no wide
-// instructions they are the same.
-func both(key *[KeySize]byte) (ours, standard cipher.AEAD) { return New(key), newStandard(key) }
+// A maker makes a cipher.
+type maker func(*[KeySize]byte) cipher.AEAD
+
+// each tests the code for each width of instructions that the processor has. Where that is
+// none, crypto/aes is compared with itself.
+func each(t *testing.T, test func(t *testing.T, ours maker)) {
+	for w := min(2, width); w <= width; w *= 2 {
+		t.Run(fmt.Sprintf("%d at a time", w), func(t *testing.T) {
+			test(t, func(key *[KeySize]byte) cipher.AEAD { return newOf(key, w) })
+		})
+	}
+}
+
+// newOf is New with instructions that take w blocks.
+func newOf(key *[KeySize]byte, w int) cipher.AEAD {
+	if w == 1 {
+		return newStandard(key)
+	}
+	return newWide(key, w)
+}
+
+// TestWidth: New takes the widest.
+func TestWidth(t *testing.T) {
+	var key [KeySize]byte
+	if got, want := fmt.Sprintf("%T", New(&key)), fmt.Sprintf("%T", newOf(&key, width)); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	t.Logf("%d blocks at a time", width)
+}
 
 // check compares what both make of a message, elsewhere and in place.
 func check(t *testing.T, ours, standard cipher.AEAD, nonce, plain, data []byte) {
@@ -51,18 +77,17 @@ func check(t *testing.T, ours, standard cipher.AEAD, nonce, plain, data []byte) 
 
 // TestLikeTheStandardLibrary: all lengths around the units in which the code works.
 func TestLikeTheStandardLibrary(t *testing.T) {
-	if !wide {
-		t.Log("no wide instructions here: crypto/aes is compared with itself")
-	}
-	r := rand.New(rand.NewPCG(1, 2))
-	for n := range 1100 {
-		ours, standard := both(newKey(r))
-		check(t, ours, standard, random(r, NonceSize), random(r, n), random(r, r.IntN(50)))
-	}
-	for range 300 {
-		ours, standard := both(newKey(r))
-		check(t, ours, standard, random(r, NonceSize), random(r, r.IntN(70_000)), random(r, r.IntN(300)))
-	}
+	each(t, func(t *testing.T, ours maker) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for n := range 1100 {
+			key := newKey(r)
+			check(t, ours(key), newStandard(key), random(r, NonceSize), random(r, n), random(r, r.IntN(50)))
+		}
+		for range 300 {
+			key := newKey(r)
+			check(t, ours(key), newStandard(key), random(r, NonceSize), random(r, r.IntN(70_000)), random(r, r.IntN(300)))
+		}
+	})
 }
 
 // TestKnownAnswers: test cases 13 to 16 of the specification of GCM.
@@ -81,10 +106,12 @@ func TestKnownAnswers(t *testing.T) {
 		{key, nonce, plain, "", cipher + "b094dac5d93471bdec1a502270e3cc6c"},
 		{key, nonce, plain[:short], "feedfacedeadbeeffeedfacedeadbeefabaddad2", cipher[:short] + "76fc6ece0f4e1768cddf8853bb2d551b"},
 	} {
-		a := New((*[KeySize]byte)(unhex(t, c.key)))
-		if got := hex.EncodeToString(a.Seal(nil, unhex(t, c.nonce), unhex(t, c.plain), unhex(t, c.data))); got != c.want {
-			t.Errorf("%d bytes: %s, want %s", len(c.plain)/2, got, c.want)
-		}
+		each(t, func(t *testing.T, ours maker) {
+			a := ours((*[KeySize]byte)(unhex(t, c.key)))
+			if got := hex.EncodeToString(a.Seal(nil, unhex(t, c.nonce), unhex(t, c.plain), unhex(t, c.data))); got != c.want {
+				t.Errorf("%d bytes: %s, want %s", len(c.plain)/2, got, c.want)
+			}
+		})
 	}
 }
 
@@ -97,10 +124,14 @@ func unhex(t *testing.T, s string) []byte {
 	return b
 }
 
-// TestMisuse: what crypto/cipher refuses is refused in the same way.
-func TestMisuse(t *testing.T) {
-	ours, standard := both(new([KeySize]byte))
+// TestMisuse: lengths are crypto/cipher's, and what that refuses is refused in the same way.
+func TestMisuse(t *testing.T) { each(t, misuse) }
+
+func misuse(t *testing.T, ours maker) {
 	nonce, data := make([]byte, NonceSize), make([]byte, 8)
+	if a, b := ours(new([KeySize]byte)), newStandard(new([KeySize]byte)); a.NonceSize() != b.NonceSize() || a.Overhead() != b.Overhead() {
+		t.Errorf("nonces of %d bytes and %d more, want %d and %d", a.NonceSize(), a.Overhead(), b.NonceSize(), b.Overhead())
+	}
 	for _, c := range []struct {
 		name string
 		do   func(cipher.AEAD)
@@ -112,8 +143,8 @@ func TestMisuse(t *testing.T) {
 		{"short nonce", func(a cipher.AEAD) { a.Seal(nil, nonce[1:], nil, nil) }},
 		{"short nonce and ciphertext", func(a cipher.AEAD) { _, _ = a.Open(nil, nonce[1:], nil, nil) }},
 	} {
-		for name, a := range map[string]cipher.AEAD{"ours": ours, "standard": standard} {
-			if !panics(func() { c.do(a) }) {
+		for name, a := range map[string]maker{"ours": ours, "standard": newStandard} {
+			if !panics(func() { c.do(a(new([KeySize]byte))) }) {
 				t.Errorf("%s, %s: no panic", c.name, name)
 			}
 		}
@@ -127,22 +158,25 @@ func panics(f func()) (did bool) {
 }
 
 // TestEdgesOfTheField: blocks and hash keys of few bits or nearly all.
-func TestEdgesOfTheField(t *testing.T) {
+func TestEdgesOfTheField(t *testing.T) { each(t, edges) }
+
+func edges(t *testing.T, ours maker) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, fill := range []byte{0, 0xff, 0x80, 0x01} {
 		key := [KeySize]byte(bytes.Repeat([]byte{fill}, KeySize))
-		ours, standard := both(&key)
 		for n := range 600 {
-			check(t, ours, standard, bytes.Repeat([]byte{fill}, NonceSize), bytes.Repeat([]byte{^fill}, n), random(r, n%20))
+			check(t, ours(&key), newStandard(&key), bytes.Repeat([]byte{fill}, NonceSize), bytes.Repeat([]byte{^fill}, n), random(r, n%20))
 		}
 	}
 }
 
 // TestForged: a bit that is changed anywhere is noticed, and nothing is given out.
-func TestForged(t *testing.T) {
+func TestForged(t *testing.T) { each(t, forged) }
+
+func forged(t *testing.T, maker maker) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, n := range []int{0, 1, 15, 16, 17, 63, 64, 65, 255, 256, 257, 300} {
-		ours, _ := both(newKey(r))
+		ours := maker(newKey(r))
 		nonce, data := random(r, NonceSize), random(r, 8)
 		sealed := ours.Seal(nil, nonce, random(r, n), data)
 		flipped := func(what string, b []byte) {
@@ -179,18 +213,20 @@ func FuzzSeal(f *testing.F) {
 		var nonce [NonceSize]byte
 		copy(key[:], keyed)
 		copy(nonce[:], nonced)
-		ours, standard := both(&key)
-		check(t, ours, standard, nonce[:], plain, data)
+		for w := min(2, width); w <= width; w *= 2 {
+			check(t, newOf(&key, w), newStandard(&key), nonce[:], plain, data)
+		}
 	})
 }
 
 func BenchmarkGCM(b *testing.B) {
 	r := rand.New(rand.NewPCG(7, 8))
 	key := newKey(r)
-	for _, x := range []struct {
-		name string
-		make func(*[KeySize]byte) cipher.AEAD
-	}{{"ours", New}, {"standard", newStandard}} {
+	for w := 1; w <= width; w *= 2 {
+		x := struct {
+			name string
+			make maker
+		}{fmt.Sprint(w), func(key *[KeySize]byte) cipher.AEAD { return newOf(key, w) }}
 		b.Run("New/"+x.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -10,15 +10,24 @@ import (
 	"slices"
 	"unsafe"
 
-	"golang.org/x/sys/cpu"
+	"github.com/klauspost/cpuid/v2"
 )
 
-// wide says that the processor and the system have what the assembler code uses.
-var wide = cpu.X86.HasAES && cpu.X86.HasAVX2 && cpu.X86.HasBMI2 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW &&
-	cpu.X86.HasAVX512VL && cpu.X86.HasAVX512VAES && cpu.X86.HasAVX512VPCLMULQDQ
+// width is how many blocks the widest instructions of this processor and system take that the
+// assembler code is for: 4 or 2, and 1 if there are none.
+var width = func() int {
+	switch {
+	case !cpuid.CPU.Supports(cpuid.AESNI, cpuid.AVX2, cpuid.VAES, cpuid.VPCLMULQDQ):
+		return 1
+	case !cpuid.CPU.Supports(cpuid.BMI2, cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512VL):
+		return 2
+	}
+	return 4
+}()
 
 const (
 	blockSize = 16
+	pair      = 2 * blockSize
 	rounds    = 14
 	// stride is how many blocks are hashed before a reduction.
 	stride = 16
@@ -36,6 +45,8 @@ type schedule struct {
 	// follows is zero: parts of the table are loaded in units of four blocks.
 	powers [stride]element
 	_      [3]element
+	// width is how many blocks its instructions take, 4 or 2.
+	width int
 }
 
 // A message is what else goes into a call, and comes out of it.
@@ -47,6 +58,9 @@ type message struct {
 	data, lengths block
 	// tag is the result.
 	tag block
+	// tail is what is left of a message after its last pair of blocks, for instructions that
+	// take two: with zeros behind before, with anything behind after the call.
+	tail [pair]byte
 }
 
 // expand makes the round keys.
@@ -54,15 +68,50 @@ type message struct {
 //go:noescape
 func expand(key *[KeySize]byte, roundKeys *[rounds + 1]block)
 
-// seal encrypts n bytes from src to dst, which are the same or do not overlap, and makes the tag.
+// seal4 encrypts n bytes from src to dst, which are the same or do not overlap, and makes the tag.
+// It takes four blocks at a time.
 //
 //go:noescape
-func seal(s *schedule, m *message, dst, src *byte, n int)
+func seal4(s *schedule, m *message, dst, src *byte, n int)
+
+// open4 is seal4 for decryption.
+//
+//go:noescape
+func open4(s *schedule, m *message, dst, src *byte, n int)
+
+// seal2 is seal4 with two blocks at a time. What is left of them is in m.tail.
+//
+//go:noescape
+func seal2(s *schedule, m *message, dst, src *byte, n int)
+
+// open2 is seal2 for decryption.
+//
+//go:noescape
+func open2(s *schedule, m *message, dst, src *byte, n int)
+
+// seal encrypts src to dst, which is as long, the same or elsewhere, and makes the tag.
+func (s *schedule) seal(m *message, dst, src []byte) {
+	if s.width == 4 {
+		seal4(s, m, pointer(dst), pointer(src), len(src))
+	} else {
+		pairs := len(src) &^ (pair - 1)
+		copy(m.tail[:], src[pairs:])
+		seal2(s, m, pointer(dst), pointer(src), len(src))
+		copy(dst[pairs:], m.tail[:])
+	}
+}
 
 // open is seal for decryption.
-//
-//go:noescape
-func open(s *schedule, m *message, dst, src *byte, n int)
+func (s *schedule) open(m *message, dst, src []byte) {
+	if s.width == 4 {
+		open4(s, m, pointer(dst), pointer(src), len(src))
+	} else {
+		pairs := len(src) &^ (pair - 1)
+		copy(m.tail[:], src[pairs:])
+		open2(s, m, pointer(dst), pointer(src), len(src))
+		copy(dst[pairs:], m.tail[:])
+	}
+}
 
 // An element is one of GF(2^128), low half first, as polynomials in y modulo
 // y^128 + y^127 + y^126 + y^121 + 1: a GCM block with its bits in the opposite order, so that its
@@ -108,8 +157,8 @@ func (a element) times(by element) element {
 	return p
 }
 
-func newWide(key *[KeySize]byte) cipher.AEAD {
-	s := new(schedule)
+func newWide(key *[KeySize]byte, width int) cipher.AEAD {
+	s := &schedule{width: width}
 	expand(key, &s.roundKeys)
 	h := s.hashKey().timesY()
 	power := h
@@ -124,7 +173,7 @@ func newWide(key *[KeySize]byte) cipher.AEAD {
 // with them every hash is, and a tag is but the encrypted counter.
 func (s *schedule) hashKey() element {
 	var m message
-	seal(s, &m, nil, nil, 0)
+	s.seal(&m, nil, nil)
 	return elementOf(&m.tag)
 }
 
@@ -143,7 +192,7 @@ func (s *schedule) Seal(dst, nonce, plaintext, data []byte) []byte {
 	m := newMessage(s, nonce, data, n)
 	ret, out := extend(dst, n+TagSize)
 	checkOverlap(out, plaintext, data)
-	seal(s, &m, pointer(out), pointer(plaintext), n)
+	s.seal(&m, out[:n], plaintext)
 	copy(out[n:], m.tag[:])
 	return ret
 }
@@ -160,7 +209,7 @@ func (s *schedule) Open(dst, nonce, ciphertext, data []byte) ([]byte, error) {
 	want := block(ciphertext[n:])
 	ret, out := extend(dst, n)
 	checkOverlap(out, ciphertext, data)
-	open(s, &m, pointer(out), pointer(ciphertext), n)
+	s.open(&m, out, ciphertext[:n])
 	if subtle.ConstantTimeCompare(m.tag[:], want[:]) != 1 {
 		clear(out)
 		return nil, errOpen

@@ -229,8 +229,8 @@ GLOBL four<>(SB), RODATA|NOPTR, $16
 	ADDQ $256, DI; \
 	SUBQ $256, CX
 
-// func seal(s *schedule, m *message, dst, src *byte, n int)
-TEXT ·seal(SB), NOSPLIT, $0-40
+// func seal4(s *schedule, m *message, dst, src *byte, n int)
+TEXT ·seal4(SB), NOSPLIT, $0-40
 	MOVQ s+0(FP), AX
 	MOVQ m+8(FP), BX
 	MOVQ dst+16(FP), DI
@@ -271,8 +271,8 @@ finish:
 	FINISH
 	RET
 
-// func open(s *schedule, m *message, dst, src *byte, n int)
-TEXT ·open(SB), NOSPLIT, $0-40
+// func open4(s *schedule, m *message, dst, src *byte, n int)
+TEXT ·open4(SB), NOSPLIT, $0-40
 	MOVQ s+0(FP), AX
 	MOVQ m+8(FP), BX
 	MOVQ dst+16(FP), DI
@@ -314,47 +314,4 @@ some:
 
 finish:
 	FINISH
-	RET
-
-// SPREAD adds to each word of a key those before it, and the word of X2 that the order says.
-#define SPREAD(key, order) \
-	VPSHUFD order, X2, X2; \
-	VPSLLDQ $4, key, X3; \
-	VPXOR X3, key, key; \
-	VPSLLDQ $8, key, X3; \
-	VPXOR X3, key, key; \
-	VPXOR X2, key, key
-
-// EVEN and ODD make a round key from the two before it (FIPS 197 §5.2).
-#define EVEN(constant, offset) \
-	VAESKEYGENASSIST constant, X1, X2; \
-	SPREAD(X0, $0xff); \
-	VMOVDQU X0, offset(DI)
-
-#define ODD(offset) \
-	VAESKEYGENASSIST $0, X0, X2; \
-	SPREAD(X1, $0xaa); \
-	VMOVDQU X1, offset(DI)
-
-// func expand(key *[KeySize]byte, roundKeys *[rounds + 1]block)
-TEXT ·expand(SB), NOSPLIT, $0-16
-	MOVQ key+0(FP), SI
-	MOVQ roundKeys+8(FP), DI
-	VMOVDQU (SI), X0
-	VMOVDQU 16(SI), X1
-	VMOVDQU X0, (DI)
-	VMOVDQU X1, 16(DI)
-	EVEN($0x01, 32)
-	ODD(48)
-	EVEN($0x02, 64)
-	ODD(80)
-	EVEN($0x04, 96)
-	ODD(112)
-	EVEN($0x08, 128)
-	ODD(144)
-	EVEN($0x10, 160)
-	ODD(176)
-	EVEN($0x20, 192)
-	ODD(208)
-	EVEN($0x40, 224)
 	RET
