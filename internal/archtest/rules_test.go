@@ -11,7 +11,7 @@ import (
 // core are the packages without I/O, and what each may import besides the
 // standard library.
 var core = map[string][]string{
-	"gcm":     {"golang.org/x/sys/cpu"},
+	"gcm":     {"github.com/klauspost/cpuid/v2"},
 	"wire":    nil,
 	"inner":   nil,
 	"locator": nil,
@@ -36,7 +36,7 @@ var rules = []rule{
 	{
 		of: isCore,
 		forbids: func(_ source, imp string) bool {
-			return imp != "net/netip" && imp != "golang.org/x/sys/cpu" && under(imp, "net", "os", "syscall", "io/fs", "golang.org/x/sys", "golang.org/x/net")
+			return imp != "net/netip" && under(imp, "net", "os", "syscall", "io/fs", "golang.org/x/sys", "golang.org/x/net")
 		},
 		reason: "the core does no I/O: it takes (now, event) and returns actions, and an edge performs them",
 	},
