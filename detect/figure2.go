@@ -200,6 +200,15 @@ func (m *Machine) testOK(now time.Time, p locator.Pair, sent time.Time, acts []A
 	return m.operational(now, p, TestOK, sent, acts)
 }
 
+// HandleTiming takes in how long a packet on the primary pair and the Report of it were under
+// way, and for how long the first of the packets that were waiting for a Report had waited.
+func (m *Machine) HandleTiming(took, waited time.Duration) {
+	if p := m.of(m.primary); p != nil && !m.second.IsValid() {
+		// Suspicion goes by what waited for longest, and allows for the report delay.
+		p.reportRTT.sample(max(took, waited-m.peerReport))
+	}
+}
+
 // HandleFeedback takes in positive ULP feedback, after Observe: packets sent on
 // the primary pair lately have arrived, as became known at that time. sample, if
 // not zero, is a round-trip time.
@@ -211,6 +220,7 @@ func (m *Machine) HandleFeedback(now, at time.Time, sample time.Duration, acts [
 	}
 	if sample > 0 {
 		p.rtt.sample(sample)
+		p.tcpTimed = true
 	}
 	if due(m.checkAt, now) {
 		return acts // it is of packets sent before those that are overdue

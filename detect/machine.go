@@ -191,31 +191,27 @@ func (m *Machine) Observe(now time.Time, e Evidence) {
 	}
 	m.lookAt = time.Time{}
 	if e.Active {
-		m.lookAt = now.Add(min(m.alarmTimer(0), m.reportDelay))
+		m.lookAt = now.Add(min(m.Patience(false), m.reportDelay))
 	}
 	delay := m.ReportDelay()
 	m.reportAt = earliest(after(e.Owed, delay), after(e.OwedTCP, delay+delayedACK))
-	m.checkAt = earliest(after(e.Unconfirmed, m.alarmTimer(0)), after(e.Unreported, m.alarmTimer(m.peerReport)))
+	m.checkAt = earliest(after(e.Unconfirmed, m.Patience(false)), after(e.Unreported, m.Patience(true)))
 	if !m.checkAt.IsZero() && m.checkAt.Before(m.notBefore) {
 		m.checkAt = m.notBefore
 	}
 	m.planWatch(now)
 }
 
-// alarmTimer is the send timer, doubled for every alarm that a test disproved
-// without upper layers getting anywhere: testing more often would not help.
-func (m *Machine) alarmTimer(peerReport time.Duration) time.Duration {
-	d := m.timers.sendTimer(m.primaryRTT(), peerReport)
-	return min(d<<min(m.alarms, 10), max(m.timers.Ceiling, d))
-}
-
-// Patience returns how long a packet on the primary pair may stay unconfirmed now
-// before it raises suspicion. reported says that only a Report can confirm it.
+// Patience returns how long a packet on the primary pair may stay unconfirmed now before it
+// raises suspicion: the send timer, doubled for every alarm that a test disproved without upper
+// layers getting anywhere, as testing more often would not help. reported says that only a
+// Report can confirm it.
 func (m *Machine) Patience(reported bool) time.Duration {
-	if reported {
-		return m.alarmTimer(m.peerReport)
+	d := m.timers.sendTimer(m.primaryRTT(), 0)
+	if p := m.of(m.primary); reported && p != nil {
+		d = m.timers.sendTimer(p.reportRTT, m.peerReport)
 	}
-	return m.alarmTimer(0)
+	return min(d<<min(m.alarms, 10), max(m.timers.Ceiling, d))
 }
 
 // HandleTimeout does what is due at now.

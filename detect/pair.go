@@ -27,9 +27,11 @@ type pair struct {
 	testedAt time.Time
 	// inboundAt is when the peer's Poll last came over the pair's reverse.
 	inboundAt time.Time
-	// rtt is the round-trip time as upper layers see it, delayed acknowledgements
-	// and all; pollRTT as Polls do.
-	rtt, pollRTT rtt
+	// rtt is the round-trip time as TCP sees it, delayed acknowledgements and all, reportRTT as
+	// what waits for Reports does, without the peer's report delay, and pollRTT as Polls do.
+	rtt, reportRTT, pollRTT rtt
+	// tcpTimed says that TCP was timed over the pair.
+	tcpTimed bool
 	// loss is the share of packets last known to be lost, as of lossAt.
 	loss   float64
 	lossAt time.Time
@@ -104,9 +106,21 @@ func (m *Machine) tries(now time.Time) int {
 // measured takes in the round-trip time of a Poll.
 func (p *pair) measured(d time.Duration) {
 	p.pollRTT.sample(d)
+	// Until upper layers say more:
 	if !p.rtt.known() {
-		p.rtt = p.pollRTT // until upper layers say more
+		p.rtt = p.pollRTT
 	}
+	if !p.reportRTT.known() {
+		p.reportRTT = p.pollRTT
+	}
+}
+
+// latency is what upper layers know of how long the pair takes.
+func (p *pair) latency() rtt {
+	if p.tcpTimed {
+		return p.rtt
+	}
+	return p.reportRTT
 }
 
 func (p *pair) tested(now time.Time, ok bool) { p.ok, p.testedAt = ok, now }
@@ -287,9 +301,10 @@ func (m *Machine) Pairs() []PairStatus {
 	out := make([]PairStatus, 0, len(m.order))
 	for _, k := range m.order {
 		p := m.of(k)
+		latency := p.latency()
 		s := PairStatus{
 			Pair: k, Primary: k == m.primary, Result: "untested", At: p.testedAt,
-			RTT: p.rtt.smoothed, Variation: p.rtt.variation, InboundAt: p.inboundAt,
+			RTT: latency.smoothed, Variation: latency.variation, InboundAt: p.inboundAt,
 			Class: int(p.class), Hold: m.holdOf(k), Loss: p.loss, LossAt: p.lossAt,
 			MTU: p.pathMTU(k), MTUState: p.mtuState(),
 		}

@@ -211,9 +211,10 @@ func (m *Machine) handleOK(now time.Time, ok []Heard, acts []Action) []Action {
 		if !m.current(s) {
 			continue // it may have failed since
 		}
-		if m.state == TestingPrimary && took > p.rtt.smoothed {
+		if m.state == TestingPrimary {
 			// Upper layers cannot tell: they are not timed while packets go over two pairs.
-			p.rtt.sample(took)
+			p.rtt.atLeast(took)
+			p.reportRTT.atLeast(took)
 		}
 		if s.pair == m.explore.verified {
 			m.heardWitness(now, s.at) // testOK is told of one answer only

@@ -160,3 +160,10 @@ func (r *rtt) sample(d time.Duration) {
 	r.variation += grows / 4
 	r.smoothed = (7*r.smoothed + d) / 8
 }
+
+// atLeast adds a measurement, unless it is less than is expected.
+func (r *rtt) atLeast(d time.Duration) {
+	if d > r.smoothed {
+		r.sample(d)
+	}
+}

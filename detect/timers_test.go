@@ -533,3 +533,88 @@ func TestOwedReportIsNotLate(t *testing.T) {
 		t.Errorf("%d late wakes", got)
 	}
 }
+
+// TestTimingOfReports: what Reports tell about the path has no share in how long TCP may take,
+// and the other way round.
+func TestTimingOfReports(t *testing.T) {
+	h := operationalOn(t, "A1→B1")
+	h.m.HandleTiming(5*ms, 0) // before any pair was timed
+	for range 100 {
+		h.m.HandleTiming(20*ms, 20*ms)
+		h.feedback(60 * ms)
+		h.ignore()
+	}
+	near := func(name string, got, want time.Duration) {
+		t.Helper()
+		if (got - want).Abs() > ms {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+	near("TCP", h.m.Patience(false), 60*ms+Balanced.Margin)
+	near("what is reported", h.m.Patience(true), 20*ms+Balanced.Margin+h.m.peerReport)
+	near("the pair", h.m.Pairs()[0].RTT, 60*ms)
+
+	h = operationalOn(t, "A1→B1")
+	for range 100 {
+		h.m.HandleTiming(20*ms, 0)
+	}
+	near("the pair without TCP", h.m.Pairs()[0].RTT, 20*ms)
+
+	noPrimaryOf(t, "A1→B1").m.HandleTiming(20*ms, 0)
+}
+
+// TestTimingOfLateReports: what waits for longer than the report delay has taken that long.
+func TestTimingOfLateReports(t *testing.T) {
+	h := operationalOn(t, "A1→B1")
+	h.m.SetReports(50*ms, 30*ms)
+	for range 100 {
+		h.m.HandleTiming(20*ms, 70*ms) // within the delay of the peer
+	}
+	if got, want := h.m.Patience(true), 20*ms+Balanced.Margin+50*ms; (got - want).Abs() > ms {
+		t.Errorf("in time: %v, want %v", got, want)
+	}
+	for range 100 {
+		h.m.HandleTiming(20*ms, 130*ms)
+	}
+	if got, want := h.m.Patience(true), 80*ms+Balanced.Margin+50*ms; (got - want).Abs() > ms {
+		t.Errorf("late: %v, want %v", got, want)
+	}
+}
+
+// TestTimingInDoubt: the answers to Polls of a pair that was suspected, though it had only
+// become longer, let it be waited for longer.
+func TestTimingInDoubt(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	for range 100 {
+		h.m.HandleTiming(20*ms, 20*ms)
+		h.feedback(20 * ms)
+		h.ignore()
+	}
+	tcp, others := h.m.Patience(false), h.m.Patience(true)
+	h.hint("A1→B1")
+	poll := h.test("A1→B1")
+	h.ignore().after(200 * ms).answered(poll)
+	h.ignore().feedback(0)
+	h.ignore().wantState(PrimaryOperational, "A1→B1", "none")
+	if after := h.m.Patience(false); after < tcp+50*ms {
+		t.Errorf("TCP is given %v, and %v before", after, tcp)
+	}
+	if after := h.m.Patience(true); after < others+50*ms {
+		t.Errorf("what is reported is given %v, and %v before", after, others)
+	}
+}
+
+// TestTimingOverTwoPairs: while packets go over two pairs, a Report says nothing of one.
+func TestTimingOverTwoPairs(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2", "A3→B3")
+	h.hear("A2→B2", true)
+	h.ignore().after(ms / 2).answered(h.test("A2→B2"))
+	if h.m.State() != TestingPrimary || h.m.second != pairOf("A2→B2") {
+		t.Fatal("setup", h.m.State(), nameOf(h.m.second))
+	}
+	before := *h.m.of(pairOf("A1→B1"))
+	h.m.HandleTiming(500*ms, 500*ms)
+	if after := *h.m.of(pairOf("A1→B1")); after.reportRTT != before.reportRTT {
+		t.Errorf("%v before and %v after", before.reportRTT, after.reportRTT)
+	}
+}

@@ -146,8 +146,11 @@ func (c *Context) handleReport(f wire.Report) {
 		if !inTerm || c.strays.has(s, f.Largest) {
 			return
 		}
-		if sent, ok := t.reported(now, f.Largest); ok {
+		if sent, within, ok := t.reported(now, f.Largest); ok {
 			c.history.reported = c.now
+			if took, waited := t.timed(now, sent, within, f.Held); took > 0 {
+				c.machine.HandleTiming(took, waited)
+			}
 			t.confirm(now, sent, 0)
 			c.collect()
 		}

@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -101,18 +102,30 @@ func (l *sendLog) kept(t, now time.Duration) time.Duration {
 	return first
 }
 
-// sent returns when a packet not after number was sent, the latest there is.
-func (l *sendLog) sent(number uint32, now time.Duration) (at time.Duration, ok bool) {
+// sent returns when a packet not after number was sent, the latest there is. number itself
+// was sent no more than within later, if it was sent at all.
+func (l *sendLog) sent(number uint32, now time.Duration) (at, within time.Duration, ok bool) {
 	h := l.head.Load()
-	if e := l.last.Load(); h > 0 && int32(entryNumber(e)-number) <= 0 {
-		return entryAt(e, now), true
+	next := time.Duration(math.MaxInt64) // when what follows was sent
+	found := func(e uint64) bool {
+		at = entryAt(e, now)
+		switch past := int32(entryNumber(e) - number); {
+		case past > 0:
+			next = at
+			return false
+		case past < 0:
+			within = max(next-at, 0)
+		}
+		return true
+	}
+	if h > 0 && found(l.last.Load()) {
+		return at, within, true
 	}
 	entries := l.entries.Load()
 	for i := uint32(1); i <= min(h, logEntries); i++ {
-		e := entries[(h-i)%logEntries].Load()
-		if int32(entryNumber(e)-number) <= 0 {
-			return entryAt(e, now), true
+		if found(entries[(h-i)%logEntries].Load()) {
+			return at, within, true
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }

@@ -70,7 +70,7 @@ func TestSendLogSent(t *testing.T) {
 		last := all[len(all)-1].at
 		now := last + time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "later"))
 		asked := all[rapid.IntRange(0, len(all)-1).Draw(t, "which")]
-		got, ok := l.sent(asked.number, now)
+		got, within, ok := l.sent(asked.number, now)
 		if !ok {
 			if last-asked.at < reach(grain) {
 				t.Fatalf("what was sent %v before the last is forgotten", last-asked.at)
@@ -80,7 +80,27 @@ func TestSendLogSent(t *testing.T) {
 		if got > asked.at || got <= asked.at-grain-time.Microsecond {
 			t.Fatalf("sent at %v, want %v and at most %v earlier", got, asked.at, grain)
 		}
+		if asked.at-got > within+time.Microsecond || within > 2*grain+time.Microsecond {
+			t.Fatalf("sent at %v within %v, want %v and no more than two grains", got, within, asked.at)
+		}
 	})
+}
+
+// TestSendLogWithin: how exact the log is about a packet depends on what it has around it.
+func TestSendLogWithin(t *testing.T) {
+	const ms = time.Millisecond
+	var l sendLog
+	for _, at := range []time.Duration{1000, 1002, 1012, 1500} {
+		l.add(at*ms, 10*ms, uint32(at))
+	}
+	for number, want := range map[uint32]time.Duration{
+		1000: 0, 1001: 2 * ms, // what came before a pause is in the log
+		1002: 0, 1005: 10 * ms, 1012: 0, 1400: 488 * ms, 1500: 0, 1501: math.MaxInt64 - 1500*ms,
+	} {
+		if _, within, ok := l.sent(number, 2*time.Second); !ok || within != want {
+			t.Errorf("packet %d was sent within %v, %v; want %v", number, within, ok, want)
+		}
+	}
 }
 
 func TestSendLogEmpty(t *testing.T) {
@@ -88,7 +108,7 @@ func TestSendLogEmpty(t *testing.T) {
 	if at := l.after(0, time.Hour); at != 0 {
 		t.Errorf("after = %v, want none", at)
 	}
-	if _, ok := l.sent(7, time.Hour); ok {
+	if _, _, ok := l.sent(7, time.Hour); ok {
 		t.Error("a packet was sent")
 	}
 }
@@ -97,10 +117,10 @@ func TestSendLogEmpty(t *testing.T) {
 func TestSendLogBefore(t *testing.T) {
 	var l sendLog
 	l.add(time.Second, leastGrain, 10)
-	if at, ok := l.sent(9, time.Hour/4); ok {
+	if at, _, ok := l.sent(9, time.Hour/4); ok {
 		t.Errorf("packet 9 was sent at %v", at)
 	}
-	if at, ok := l.sent(10, time.Hour/4); !ok || at != time.Second {
+	if at, _, ok := l.sent(10, time.Hour/4); !ok || at != time.Second {
 		t.Errorf("packet 10 was sent at %v, %v; want 1s", at, ok)
 	}
 }
@@ -141,7 +161,7 @@ func TestSendLogPause(t *testing.T) {
 		}
 	}
 	for number, want := range map[uint32]time.Duration{1000: 1000, 1004: 1000, 1005: 1005, 1499: 1005, 1500: 1500, 2000: 1500} {
-		if got, ok := l.sent(number, now); !ok || got != want*time.Millisecond {
+		if got, _, ok := l.sent(number, now); !ok || got != want*time.Millisecond {
 			t.Errorf("sent(%d) = %v, %v; want %d ms", number, got, ok, want)
 		}
 	}
@@ -158,7 +178,7 @@ func TestSendLogHour(t *testing.T) {
 		for _, age := range []time.Duration{0, 35 * time.Minute, 36 * time.Minute, 41 * time.Minute, time.Hour} {
 			var l sendLog
 			l.add(start, leastGrain, 1)
-			if got, ok := l.sent(1, start+age); !ok || got != start {
+			if got, _, ok := l.sent(1, start+age); !ok || got != start {
 				t.Errorf("sent %v ago: sent = %v, %v; want %v", age, got, ok, start)
 			}
 			if got := l.after(start-1, start+age); got != start {

@@ -35,6 +35,10 @@ type Term struct {
 	markUntil atomic.Int64
 }
 
+// timedWithin is how exactly it must be known when a packet was sent, as a divisor of the
+// round-trip time that it is to give: no worse than the grain is.
+const timedWithin = 8
+
 // confirm notes that a packet sent at that time has arrived, as is known now.
 func (t *Term) confirm(now, sent, sample time.Duration) {
 	raise(&t.arrivedSent, sent)
@@ -63,11 +67,36 @@ func (t *Term) unconfirmed(now time.Duration) (segments, others time.Duration) {
 	return t.segments.after(arrived, now), t.others.after(arrived, now)
 }
 
-// reported returns when a packet was sent that a Report of largest confirms.
-func (t *Term) reported(now time.Duration, largest uint64) (sent time.Duration, ok bool) {
-	a, okA := t.segments.sent(uint32(largest), now)
-	b, okB := t.others.sent(uint32(largest), now)
-	return max(a, b), okA || okB
+// reported returns when a packet was sent that a Report of largest confirms: largest itself,
+// no more than within later, or one before it.
+func (t *Term) reported(now time.Duration, largest uint64) (sent, within time.Duration, ok bool) {
+	a, withinA, okA := t.segments.sent(uint32(largest), now)
+	b, withinB, okB := t.others.sent(uint32(largest), now)
+	if !okA || okB && b > a {
+		return b, withinB, okB
+	}
+	return a, withinA, okA
+}
+
+// timed returns what a Report shows of the round-trip time, zero if nothing, sent being when
+// what it confirms was sent: took is how long that and the Report were under way, held being
+// for how long the peer had it, and waited how long the first packet has waited that waits for
+// Reports. It must be called before that is confirmed.
+func (t *Term) timed(now, sent, within, held time.Duration) (took, waited time.Duration) {
+	_, first := t.unconfirmed(now) // zero, which is before all, if nothing waits
+	took = now - sent - held
+	// Polls and pure acknowledgements are numbered too, but in no log. Nothing is within less
+	// than no time.
+	if within > took/timedWithin || t.twiceSince(first) {
+		return 0, 0
+	}
+	return took, now - first
+}
+
+// twiceSince reports whether packets went over two pairs at sent or later: what arrived may
+// have come over the other.
+func (t *Term) twiceSince(sent time.Duration) bool {
+	return sent <= time.Duration(t.twiceUntil.Load())
 }
 
 // Sent takes note of an inner packet that goes out now on the term's pair, sealed
@@ -108,7 +137,7 @@ func (t *Term) Received(now time.Duration, m *Marks, pkt []byte) {
 	}
 	if f := t.flows.Load(); f != nil {
 		if p, ok := f.acked(now, s); ok {
-			if now-p.sample <= time.Duration(t.twiceUntil.Load()) {
+			if t.twiceSince(now - p.sample) {
 				p.sample = 0
 			}
 			t.confirm(now, p.sent, p.sample)
