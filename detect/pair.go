@@ -20,6 +20,8 @@ type pair struct {
 	metered, deprecated bool
 	// tried says that the pair was tested in this round.
 	tried bool
+	// tcpTimed says that TCP was timed over the pair: rtt is TCP's.
+	tcpTimed bool
 	// ok is the result of the last test and testedAt when it became known: the
 	// draft's "reachability test result (an on/off value)" (§5.3). No test yet:
 	// testedAt is zero.
@@ -30,8 +32,6 @@ type pair struct {
 	// rtt is the round-trip time as TCP sees it, delayed acknowledgements and all, reportRTT as
 	// what waits for Reports does, without the peer's report delay, and pollRTT as Polls do.
 	rtt, reportRTT, pollRTT rtt
-	// tcpTimed says that TCP was timed over the pair.
-	tcpTimed bool
 	// loss is the share of packets last known to be lost, as of lossAt.
 	loss   float64
 	lossAt time.Time
