@@ -11,6 +11,9 @@ const (
 	// and grows while it would lose packets that may still be under way.
 	ringFirst = 64 << 10
 	ringLast  = 2 << 20
+	// ringAside is how long a ring is that goes round so seldom that nothing of it would still
+	// be in the processor's caches: a hundred of them cost others theirs.
+	ringAside = 1 << 20
 	// ringYoung is the age up to which a lost packet counts for that.
 	ringYoung = 200 * time.Millisecond
 )
@@ -72,7 +75,11 @@ func (r *Ring) Push(now time.Duration, p inner.Packet, waiting bool) (lost int) 
 	if r.next+len(pkt) > len(r.data) {
 		r.next = 0
 	}
-	copy(r.data[r.next:], pkt)
+	if len(r.data) >= ringAside {
+		copyAside(r.data[r.next:], pkt)
+	} else {
+		copy(r.data[r.next:], pkt)
+	}
 	r.records[(r.head+r.count)%len(r.records)] = record{
 		at: now, offset: r.next, size: len(pkt),
 		transport: p.Transport, segment: p.Segment, partial: p.Partial, waiting: waiting,
