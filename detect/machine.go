@@ -145,8 +145,16 @@ func (m *Machine) SendTimer() time.Duration {
 	return m.timers.sendTimer(m.primaryRTT(), 0)
 }
 
-// RTT returns the smoothed round-trip time of the primary pair.
+// RTT returns the smoothed round-trip time of the primary pair as TCP sees it.
 func (m *Machine) RTT() time.Duration { return m.primaryRTT().smoothed }
+
+// ReportRTT is RTT as what waits for Reports sees it, without the report delay.
+func (m *Machine) ReportRTT() time.Duration {
+	if p := m.of(m.primary); p != nil {
+		return p.reportRTT.smoothed
+	}
+	return m.RTT()
+}
 
 func (m *Machine) primaryRTT() rtt {
 	if p := m.of(m.primary); p != nil {

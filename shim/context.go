@@ -402,7 +402,8 @@ func (c *Context) newTerm() {
 // setGrain keeps the term's logs as exact as the round-trip time asks.
 func (c *Context) setGrain() {
 	if c.term != nil {
-		c.term.grain.Store(int64(min(max(c.machine.RTT()/16, leastGrain), mostGrain)))
+		c.term.grain.Store(int64(grainOf(c.machine.RTT())))
+		c.term.othersGrain.Store(int64(grainOf(c.machine.ReportRTT())))
 	}
 }
 

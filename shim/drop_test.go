@@ -89,7 +89,7 @@ func FuzzCheckInner(f *testing.F) {
 		if s, ok := parseSegment(pkt, false); ok && int(s.length) > len(pkt) {
 			t.Fatalf("a segment of %d bytes in %d", s.length, len(pkt))
 		}
-		term.Sent(1, m, a, pkt)
+		term.Sent(1, m, a, pkt, 1)
 		term.Received(2, m, pkt)
 		got, _, drop := opened(b, sealed(t, a, pkt))
 		if drop != DropNone || string(got) != string(pkt) {

@@ -263,7 +263,7 @@ func (h *host) send(pkt []byte) {
 		return
 	}
 	p := h.path
-	p.Term.Sent(h.since(), &h.c.Marks, p.Session, pkt)
+	p.Term.Sent(h.since(), &h.c.Marks, p.Session, pkt, 1)
 	if !h.seal(p.Session, p.Hop, pkt) {
 		h.drops[DropNoSession]++
 		h.touch()

@@ -25,7 +25,7 @@ func newFlowTest(t *testing.T) *flowTest {
 }
 
 func (f *flowTest) sent(ms int, s tcp) {
-	f.term.Sent(time.Duration(ms)*time.Millisecond, &f.m, f.s, f.h.tcp(s))
+	f.term.Sent(time.Duration(ms)*time.Millisecond, &f.m, f.s, f.h.tcp(s), 1)
 }
 
 // acked has an ACK come and checks whether it confirms, and with what round trip
@@ -307,8 +307,8 @@ func TestStamps(t *testing.T) {
 	f.sent(20, data(1000, 10))
 	f.sent(30, data(1010, 10))
 	check("TCP data", 20, 0)
-	f.term.Sent(40*time.Millisecond, &f.m, f.s, f.h.udp("x"))
-	f.term.Sent(50*time.Millisecond, &f.m, f.s, f.h.udp("x"))
+	f.term.Sent(40*time.Millisecond, &f.m, f.s, f.h.udp("x"), 1)
+	f.term.Sent(50*time.Millisecond, &f.m, f.s, f.h.udp("x"), 1)
 	check("UDP", 20, 40)
 	f.acked(60, 1010, true, 40)
 	check("an ACK of the first segment", 30, 40)
@@ -369,8 +369,8 @@ func TestMarksConcurrently(t *testing.T) {
 	packets.Go(func() {
 		for i := range 3000 {
 			now := time.Duration(i+1) * time.Microsecond
-			term.Sent(now, m, s, h.tcp(tcp{sport: uint16(i%200 + 1), dport: 80, seq: uint32(i) * 10, length: 10, flags: ack}))
-			term.Sent(now, m, s, h.udp("x"))
+			term.Sent(now, m, s, h.tcp(tcp{sport: uint16(i%200 + 1), dport: 80, seq: uint32(i) * 10, length: 10, flags: ack}), 1)
+			term.Sent(now, m, s, h.udp("x"), 1)
 			if m.Touch() {
 				wakes <- true
 			}

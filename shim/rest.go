@@ -68,5 +68,6 @@ func (l *sendLog) rest() {
 	l.head.Store(0)
 	l.last.Store(0)
 	l.entries.Store(nil)
-	l.entered, l.lastAt, l.first = 0, 0, 0
+	l.lastAt.Store(0)
+	l.entered, l.first = 0, 0
 }

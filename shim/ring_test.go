@@ -215,7 +215,7 @@ func TestUnconfirmedModel(t *testing.T) {
 			now += time.Millisecond
 			p.at, p.waiting = now, waiting
 			if !waiting {
-				term.Sent(now, &m, &Session{}, p.pkt)
+				term.Sent(now, &m, &Session{}, p.pkt, 1)
 			}
 			r.Push(now, inner.Packet{Buf: p.pkt}, waiting)
 			list = append(list, p)
@@ -360,7 +360,7 @@ func TestUnconfirmedFromBeforeTheTerm(t *testing.T) {
 	term := &Term{}
 	before, after := h.tcp(data(100, 10)), h.tcp(data(110, 10))
 	r.Push(1, inner.Packet{Buf: before}, false)
-	term.Sent(2, &m, &Session{}, after)
+	term.Sent(2, &m, &Session{}, after, 1)
 	r.Push(2, inner.Packet{Buf: after}, false)
 	for _, tt := range []struct {
 		acked uint32

@@ -15,6 +15,9 @@ const (
 	mostGrain  = 10 * time.Millisecond
 )
 
+// forever is how much later a packet may have been sent than the last that was noted.
+const forever = time.Duration(math.MaxInt64)
+
 // A sendLog remembers when packets were sent, in grains. One goroutine adds,
 // others may look.
 type sendLog struct {
@@ -23,9 +26,10 @@ type sendLog struct {
 	// head counts the entries ever made; last is an entry for the last packet.
 	head atomic.Uint32
 	last atomic.Uint64
-	// entered is when the last entry was made, and lastAt when the last packet was
-	// sent. They belong to who adds.
-	entered, lastAt time.Duration
+	// lastAt is when the last packet was sent, in nanoseconds.
+	lastAt atomic.Int64
+	// entered is when the last entry was made. It belongs to who adds.
+	entered time.Duration
 	// first is what after returned last. It belongs to who asks.
 	first time.Duration
 }
@@ -39,6 +43,12 @@ func entry(number uint32, at time.Duration) uint64 {
 
 func entryNumber(e uint64) uint32 { return uint32(e >> 32) }
 
+// grainOf returns the grain of a log for a round-trip time.
+func grainOf(rtt time.Duration) time.Duration { return min(max(rtt/16, leastGrain), mostGrain) }
+
+// entriesFor is for how long the instant of an entry can be told from its 32 bits.
+const entriesFor = time.Hour
+
 // entryAt returns when the entry was made, now being at most an hour later.
 func entryAt(e uint64, now time.Duration) time.Duration {
 	age := uint32(now.Microseconds()) - uint32(e)
@@ -51,15 +61,20 @@ func entryAt(e uint64, now time.Duration) time.Duration {
 // add notes that packet number was sent now.
 func (l *sendLog) add(now, grain time.Duration, number uint32) {
 	e := entry(number, now)
+	lastAt := time.Duration(l.lastAt.Load())
+	if now-lastAt > entriesFor {
+		l.head.Store(0)
+		lastAt = 0
+	}
 	if l.head.Load() == 0 || now-l.entered >= grain {
-		if l.lastAt > l.entered && now-l.lastAt >= grain {
+		if lastAt > l.entered && now-lastAt >= grain {
 			l.enter(l.last.Load()) // a pause: what came before it must not be forgotten
 		}
 		l.enter(e)
 		l.entered = now
 	}
 	l.last.Store(e)
-	l.lastAt = now
+	l.lastAt.Store(int64(now))
 }
 
 func (l *sendLog) enter(e uint64) {
@@ -86,18 +101,22 @@ func (l *sendLog) after(t, now time.Duration) time.Duration {
 
 // kept is after, as far as the log goes back.
 func (l *sendLog) kept(t, now time.Duration) time.Duration {
-	h := l.head.Load()
+	h, last := l.head.Load(), time.Duration(l.lastAt.Load()).Truncate(time.Microsecond)
+	if now-last > entriesFor {
+		h = 0
+	}
 	var first time.Duration
 	entries := l.entries.Load()
+	latest := now
 	for i := uint32(1); i <= min(h, logEntries); i++ {
 		at := entryAt(entries[(h-i)%logEntries].Load(), now)
-		if at <= t {
-			break
+		if at <= t || at > latest {
+			break // what is later than what follows is from more than an hour ago
 		}
-		first = at
+		first, latest = at, at
 	}
-	if last := entryAt(l.last.Load(), now); first == 0 && h > 0 && last > t {
-		return last
+	if first == 0 && last > t {
+		return min(last, now)
 	}
 	return first
 }
@@ -106,26 +125,31 @@ func (l *sendLog) kept(t, now time.Duration) time.Duration {
 // was sent no more than within later, if it was sent at all.
 func (l *sendLog) sent(number uint32, now time.Duration) (at, within time.Duration, ok bool) {
 	h := l.head.Load()
-	next := time.Duration(math.MaxInt64) // when what follows was sent
-	found := func(e uint64) bool {
-		at = entryAt(e, now)
-		switch past := int32(entryNumber(e) - number); {
-		case past > 0:
-			next = at
-			return false
-		case past < 0:
-			within = max(next-at, 0)
-		}
-		return true
+	if h == 0 || now-time.Duration(l.lastAt.Load()) > entriesFor {
+		return 0, 0, false
 	}
-	if h > 0 && found(l.last.Load()) {
-		return at, within, true
+	last := l.last.Load()
+	next, latest := entryAt(last, now), now
+	switch past := int32(entryNumber(last) - number); {
+	case past == 0:
+		return next, 0, true
+	case past < 0:
+		return next, forever, true
 	}
 	entries := l.entries.Load()
 	for i := uint32(1); i <= min(h, logEntries); i++ {
-		if found(entries[(h-i)%logEntries].Load()) {
-			return at, within, true
+		e := entries[(h-i)%logEntries].Load()
+		at := entryAt(e, now)
+		if at > latest {
+			break // it is later than what follows: it is from more than an hour ago
 		}
+		switch past := int32(entryNumber(e) - number); {
+		case past == 0:
+			return at, 0, true
+		case past < 0:
+			return at, max(next-at, 0), true
+		}
+		next, latest = at, at
 	}
 	return 0, 0, false
 }

@@ -95,7 +95,7 @@ func TestSendLogWithin(t *testing.T) {
 	}
 	for number, want := range map[uint32]time.Duration{
 		1000: 0, 1001: 2 * ms, // what came before a pause is in the log
-		1002: 0, 1005: 10 * ms, 1012: 0, 1400: 488 * ms, 1500: 0, 1501: math.MaxInt64 - 1500*ms,
+		1002: 0, 1005: 10 * ms, 1012: 0, 1400: 488 * ms, 1500: 0, 1501: forever,
 	} {
 		if _, within, ok := l.sent(number, 2*time.Second); !ok || within != want {
 			t.Errorf("packet %d was sent within %v, %v; want %v", number, within, ok, want)
@@ -207,5 +207,48 @@ func TestSendLogRemembers(t *testing.T) {
 	}
 	if got := l.after(now, now); got != 0 {
 		t.Errorf("when all has arrived: %v, want 0", got)
+	}
+}
+
+// TestSendLogHours: what is older than an hour, by whatever chance, is never taken for new.
+func TestSendLogHours(t *testing.T) {
+	for _, age := range []time.Duration{61 * time.Minute, 67*time.Minute + 7*time.Second, 70 * time.Minute, 72 * time.Minute, 100 * time.Hour} {
+		var l sendLog
+		l.add(time.Second, leastGrain, 10)
+		l.add(time.Second+leastGrain/2, leastGrain, 12)
+		now := time.Second + age
+		confirmed := now - 20*time.Millisecond
+		if got := l.after(confirmed, now); got != 0 {
+			t.Errorf("a packet of %v ago counts as sent %v ago", age, now-got)
+		}
+		if at, _, ok := l.sent(20, now); ok {
+			t.Errorf("a packet of %v ago counts as sent %v ago", age, now-at)
+		}
+		// One more, and what lies between them.
+		l.add(now, leastGrain, 30)
+		if at, _, ok := l.sent(20, now); ok {
+			t.Errorf("a packet of %v ago counts as sent %v ago, before one more", age, now-at)
+		}
+		if got := l.after(confirmed, now+time.Millisecond); got != now {
+			t.Errorf("after one more: %v, want %v", got, now)
+		}
+	}
+	// Pauses of less than an hour that add up to more.
+	var l sendLog
+	for i := range 3 {
+		l.add(time.Duration(i)*35*time.Minute, leastGrain, uint32(10*i))
+	}
+	now := 70 * time.Minute
+	if at, _, ok := l.sent(5, now); ok {
+		t.Errorf("a packet of 70m ago counts as sent %v ago", now-at)
+	}
+	if at, _, ok := l.sent(15, now); !ok || at != 35*time.Minute {
+		t.Errorf("a packet of 35m ago counts as sent at %v, %v", at, ok)
+	}
+	if got := l.after(now-36*time.Minute, now); got != 35*time.Minute {
+		t.Errorf("after = %v, want 35m", got)
+	}
+	if got := l.after(now-time.Millisecond, now); got != now {
+		t.Errorf("after = %v, want %v", got, now)
 	}
 }

@@ -265,7 +265,7 @@ func TestRingCutsSupers(t *testing.T) {
 	term.grain.Store(int64(leastGrain))
 	self, peer := h.id.Public.Identifier(), h.cfg.Peer.Identifier()
 	p := superPacket(self, peer, inner.TCP, tcp{sport: 5, dport: 6, seq: 1000, flags: ack | fin}, 950, 100)
-	term.Sent(1, &m, &Session{}, p.Buf)
+	term.Sent(1, &m, &Session{}, p.Buf, 1)
 	r.Push(1, p, false)
 	term.Received(2, &m, h.other().tcp(tcp{sport: 6, dport: 5, ack: 1300, flags: ack}))
 	var seqs []uint32

@@ -15,8 +15,8 @@ type Term struct {
 	startedAt time.Time
 	first     uint64
 
-	// grain is how exactly the logs are kept.
-	grain atomic.Int64
+	// grain is how exactly what TCP will confirm is logged, othersGrain the rest.
+	grain, othersGrain atomic.Int64
 	// segments logs what TCP will confirm, others what only a Report can.
 	segments, others sendLog
 	// arrivedSent is when the latest packet was sent that is known to have
@@ -72,7 +72,10 @@ func (t *Term) unconfirmed(now time.Duration) (segments, others time.Duration) {
 func (t *Term) reported(now time.Duration, largest uint64) (sent, within time.Duration, ok bool) {
 	a, withinA, okA := t.segments.sent(uint32(largest), now)
 	b, withinB, okB := t.others.sent(uint32(largest), now)
-	if !okA || okB && b > a {
+	switch {
+	case okA && okB && a == b:
+		return a, min(withinA, withinB), true
+	case !okA || okB && b > a:
 		return b, withinB, okB
 	}
 	return a, withinA, okA
@@ -83,11 +86,14 @@ func (t *Term) reported(now time.Duration, largest uint64) (sent, within time.Du
 // for how long the peer had it, and waited how long the first packet has waited that waits for
 // Reports. It must be called before that is confirmed.
 func (t *Term) timed(now, sent, within, held time.Duration) (took, waited time.Duration) {
-	_, first := t.unconfirmed(now) // zero, which is before all, if nothing waits
+	_, first := t.unconfirmed(now)
 	took = now - sent - held
-	// Polls and pure acknowledgements are numbered too, but in no log. Nothing is within less
-	// than no time.
-	if within > took/timedWithin || t.twiceSince(first) {
+	switch {
+	case first == 0 || sent < first:
+		return 0, 0 // that has arrived was known: when it did is not
+	case within > took/timedWithin:
+		return 0, 0 // Polls and pure acknowledgements are numbered too, but in no log
+	case t.twiceSince(first):
 		return 0, 0
 	}
 	return took, now - first
@@ -100,14 +106,14 @@ func (t *Term) twiceSince(sent time.Duration) bool {
 }
 
 // Sent takes note of an inner packet that goes out now on the term's pair, sealed
-// by s. It must be called before the packet is sealed, as sealing overwrites it,
+// by s as n datagrams. It must be called before the packet is sealed, as sealing overwrites it,
 // and by one goroutine at a time.
-func (t *Term) Sent(now time.Duration, m *Marks, s *Session, pkt []byte) {
-	grain := max(time.Duration(t.grain.Load()), leastGrain)
-	number := uint32(s.next.Load())
+func (t *Term) Sent(now time.Duration, m *Marks, s *Session, pkt []byte, n int) {
+	// A Report names the last of them when all have come.
+	number := uint32(s.next.Load()) + uint32(n) - 1
 	seg, ok := parseSegment(pkt, false)
 	if !ok {
-		t.others.add(now, grain, number)
+		t.others.add(now, time.Duration(t.othersGrain.Load()), number)
 		return
 	}
 	if seg.ack {
@@ -117,6 +123,7 @@ func (t *Term) Sent(now time.Duration, m *Marks, s *Session, pkt []byte) {
 	if seg.length == 0 {
 		return // a pure ACK is confirmed by nothing
 	}
+	grain := time.Duration(t.grain.Load())
 	t.flowTable().sent(now, grain, seg)
 	t.segments.add(now, grain, number)
 }

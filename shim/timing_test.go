@@ -134,3 +134,88 @@ func TestReportOfSegments(t *testing.T) {
 		t.Errorf("took %v, waited %v, %v; want none", took, waited, ok)
 	}
 }
+
+// TestReportOfWhatHasArrived: a Report that names what an answered Poll has shown to have arrived
+// does not tell when it did.
+func TestReportOfWhatHasArrived(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.run(time.Second)
+	w.fate = func(*flight) []time.Duration { return nil }
+	w.a.send(w.a.udp("x"))
+	number := w.a.path.Session.next.Load() - 1
+	now := w.a.c.since(w.now)
+	raise(&w.a.c.term.arrivedSent, now)
+	w.run(20 * time.Second)
+	w.a.send(w.a.udp("x"))
+	now = w.a.c.since(w.now)
+	sent, within, ok := w.a.c.term.reported(now, number)
+	if took, _ := w.a.c.term.timed(now, sent, within, 0); !ok || took != 0 {
+		t.Errorf("took %v, %v; want none", took, ok)
+	}
+}
+
+// TestReportOfSuperPackets: a super-packet is sent as many datagrams, and has arrived when the
+// last of them has.
+func TestReportOfSuperPackets(t *testing.T) {
+	const n = 10
+	w := newWorld(t, setup{})
+	w.open()
+	s, term := w.a.path.Session, w.a.c.term
+	first := s.next.Load()
+	for i := range 2 {
+		term.Sent(time.Duration(i+1)*time.Second, &w.a.c.Marks, s, w.a.udp("x"), n)
+		s.next.Add(n)
+	}
+	for _, c := range []struct {
+		number       uint64
+		sent, within time.Duration
+	}{
+		{first + n - 1, time.Second, 0},
+		{first + n, time.Second, time.Second}, // a part of the second
+		{first + 2*n - 1, 2 * time.Second, 0},
+	} {
+		sent, within, ok := term.reported(3*time.Second, c.number)
+		if !ok || sent != c.sent || within != c.within {
+			t.Errorf("datagram %d: sent at %v within %v, %v; want %v, %v", c.number-first, sent, within, ok, c.sent, c.within)
+		}
+	}
+	// The first of a super-packet says nothing of it.
+	if sent, _, ok := term.reported(3*time.Second, first); ok && sent >= time.Second {
+		t.Errorf("the first datagram: sent at %v", sent)
+	}
+}
+
+// TestReportAtOnce: of packets of both kinds that were read at once the one that is named is
+// known exactly.
+func TestReportAtOnce(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.run(time.Second)
+	w.fate = func(*flight) []time.Duration { return nil }
+	w.a.send(w.a.tcp(data(1000, 100)))
+	w.a.send(w.a.udp("x"))
+	now := w.a.c.since(w.now)
+	if sent, within, ok := w.a.c.term.reported(now, w.a.path.Session.next.Load()-1); !ok || sent != now || within != 0 {
+		t.Errorf("sent at %v within %v, %v; want %v, 0", sent, within, ok, now)
+	}
+}
+
+// TestReportsTimeBesideSlowTCP: datagrams are logged as exactly as their own round-trip time asks,
+// though TCP's is much longer.
+func TestReportsTimeBesideSlowTCP(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.chat(time.Second, 5*time.Millisecond)
+	tcp := w.a.c.machine.RTT()
+	for range 200 {
+		w.a.c.perform(w.a.c.machine.HandleFeedback(w.now, w.now, time.Second, nil))
+	}
+	w.chat(time.Second, 5*time.Millisecond)
+	if now := w.a.c.machine.RTT(); now < 10*tcp {
+		t.Fatalf("setup: TCP's round-trip time is %v", now)
+	}
+	if got, want := time.Duration(w.a.c.term.othersGrain.Load()), w.a.c.machine.ReportRTT()/16; got != want || want > tcp {
+		t.Errorf("the grain is %v, want %v", got, want)
+	}
+}

@@ -165,7 +165,7 @@ func (e *end) send(fill func(b []byte) int) {
 		e.touch()
 		return
 	}
-	p.Term.Sent(e.world.now, &e.c.Marks, p.Session, pkt)
+	p.Term.Sent(e.world.now, &e.c.Marks, p.Session, pkt, 1)
 	if p.Second.Pair.IsValid() {
 		g := e.world.queue.take()
 		copy(g.buf[from:], pkt)

@@ -124,7 +124,7 @@ func (o *sealer) seal(now time.Duration, q *peer, path *shim.Path, buf []byte, p
 		o.wait(now, q, p)
 		return
 	}
-	path.Term.Sent(now, &q.context.Marks, path.Session, p.Buf)
+	path.Term.Sent(now, &q.context.Marks, path.Session, p.Buf, int(segments))
 	if path.Second.Pair.IsValid() && !q.resender.queues(now, path.Second.Pair, 0, &q.ring) {
 		o.copyOver(q, path.Session, path.Second, *p)
 	}

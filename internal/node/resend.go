@@ -308,7 +308,7 @@ func (l *looper) sendAgain(p *peer, r *resender, due []resent, now time.Duration
 	for i := range due {
 		x := &due[i]
 		if x.Waiting && r.over(path) {
-			path.Term.Sent(now, &p.context.Marks, r.session, x.packet())
+			path.Term.Sent(now, &p.context.Marks, r.session, x.packet(), 1)
 		}
 		pkt := inner.Packet{Buf: x.packet(), Transport: x.Transport, Partial: x.Partial}
 		l.sealer.sealOver(p, r.session, r.hop, x.buf, &pkt)
