@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/multi6/multi6/internal/fdwait"
 )
@@ -97,6 +98,16 @@ func (l *Link) Impairment(d Direction) Impairment { return l.pipes[d].settings.L
 
 // Count returns what direction d has carried since the link was made.
 func (l *Link) Count(d Direction) Count { return l.pipes[d].counters.count() }
+
+// Stood returns for how long either direction has carried nothing, at most, since this was
+// last called, as the machine gave it no processor: an outage that nobody asked for.
+func (l *Link) Stood() time.Duration {
+	var most int64
+	for _, p := range l.pipes {
+		most = max(most, p.stood.Swap(0))
+	}
+	return time.Duration(most)
+}
 
 // change replaces the settings of direction d by a changed copy.
 func (l *Link) change(d Direction, edit func(*settings)) error {

@@ -1,6 +1,9 @@
 package lab_test
 
 import (
+	"fmt"
+	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -69,4 +72,38 @@ func TestFramesUnderWayAreLostInABlackhole(t *testing.T) {
 	}
 	defer heal()
 	eventually(t, "the datagram dropped", func() bool { return link.Count(lab.AtoB).Sub(before).Blackholed >= 1 })
+}
+
+// TestStood has the whole process stopped for a while: a link knows that it stood still.
+func TestStood(t *testing.T) {
+	l := newLab(t, lab.Config{RTT: 20 * time.Millisecond})
+	echo(t, l.B)
+	p := pair{l.A.Addr6(0), l.B.Addr6(0)}
+	if !reaches(l, p, patience) {
+		t.Fatal("unreachable")
+	}
+	link := l.Uplinks[0]
+	const stop = 300 * time.Millisecond
+	link.Stood()
+	c := dial(t, l.A, p.a, p.b)
+	stopped := exec.Command("sh", "-c", fmt.Sprintf("kill -STOP %[1]d; sleep %[2]v; kill -CONT %[1]d", os.Getpid(), stop.Seconds()))
+	if err := stopped.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- stopped.Wait() }()
+	for running := true; running; {
+		ping(c, patience)
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Fatal(err)
+			}
+			running = false
+		default:
+		}
+	}
+	if got := link.Stood(); got < stop/2 {
+		t.Errorf("stood for %v, want some %v", got, stop)
+	}
 }

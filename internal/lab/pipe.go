@@ -3,6 +3,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,8 @@ type pipe struct {
 	counters counters
 	stopping atomic.Bool
 	wakeFD   int // eventfd: settings changed, or stop
+	// stood is for how long run had no processor, at most, since that was last asked.
+	stood atomic.Int64
 
 	line    *line
 	queue   *queue
@@ -69,12 +72,13 @@ func (p *pipe) run() {
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
 	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), threadPriority)
 	for !p.stopping.Load() {
-		s := p.settings.Load()
+		s, began := p.settings.Load(), time.Now()
 		more, err := p.pull(s)
 		if err != nil {
 			return
 		}
 		p.deliver(s)
+		p.standstill(time.Since(began))
 		if !more && p.wait() != nil {
 			return
 		}
@@ -161,6 +165,7 @@ func (p *pipe) wait() error {
 		{Fd: int32(p.wakeFD), Events: unix.POLLIN},
 	}
 	var timeout *unix.Timespec
+	due := time.Duration(math.MaxInt64)
 	if e, _ := p.queue.first(); e != nil {
 		now := time.Since(p.epoch)
 		until := e.at
@@ -169,11 +174,12 @@ func (p *pipe) wait() error {
 			fds[0].Events = 0
 		}
 		t := unix.NsecToTimespec(max(0, int64(until-now)))
-		timeout = &t
+		timeout, due = &t, max(until, now)
 	}
 	if _, err := unix.Ppoll(fds[:], timeout, nil); err != nil && !errors.Is(err, unix.EINTR) {
 		return err
 	}
+	p.standstill(time.Since(p.epoch) - due)
 	if fds[1].Revents != 0 {
 		var count [8]byte
 		_, _ = unix.Read(p.wakeFD, count[:])
@@ -182,6 +188,13 @@ func (p *pipe) wait() error {
 		return unix.ENODEV
 	}
 	return nil
+}
+
+// standstill notes that run took so long for what takes no time, or came so late.
+func (p *pipe) standstill(d time.Duration) {
+	if int64(d) > p.stood.Load() {
+		p.stood.Store(int64(d)) // who asks meanwhile loses at most this
+	}
 }
 
 // wake makes run look at its settings and at stopping.
