@@ -19,6 +19,16 @@ func (h *host) primaryStatus() detect.PairStatus {
 	return detect.PairStatus{}
 }
 
+// lost returns a world in which all that is sent from now on is lost.
+func lost(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t, setup{})
+	w.open()
+	w.run(time.Second)
+	w.fate = func(*flight) []time.Duration { return nil }
+	return w
+}
+
 // TestReportsTimeThePath: a stream that nobody answers follows a path that becomes longer,
 // without a test, and without the time for which the peer held its Reports.
 func TestReportsTimeThePath(t *testing.T) {
@@ -72,10 +82,7 @@ func TestReportsThatTimeNothing(t *testing.T) {
 			return w.a.path.Session.next.Load() - 1
 		}, 0},
 	} {
-		w := newWorld(t, setup{})
-		w.open()
-		w.run(time.Second)
-		w.fate = func(*flight) []time.Duration { return nil }
+		w := lost(t)
 		number := c.sent(w)
 		w.run(rtt + held)
 		w.a.c.now = w.now
@@ -104,10 +111,7 @@ func TestReportHeldForever(t *testing.T) {
 
 // TestReportOfSeveral: who waited for longest is timed besides who came last.
 func TestReportOfSeveral(t *testing.T) {
-	w := newWorld(t, setup{})
-	w.open()
-	w.run(time.Second)
-	w.fate = func(*flight) []time.Duration { return nil }
+	w := lost(t)
 	for range 3 {
 		w.a.send(w.a.udp("x"))
 		w.run(5 * time.Millisecond)
@@ -122,10 +126,7 @@ func TestReportOfSeveral(t *testing.T) {
 
 // TestReportOfSegments: what TCP acknowledges is timed by that alone.
 func TestReportOfSegments(t *testing.T) {
-	w := newWorld(t, setup{})
-	w.open()
-	w.run(time.Second)
-	w.fate = func(*flight) []time.Duration { return nil }
+	w := lost(t)
 	w.a.send(w.a.tcp(data(1000, 100)))
 	w.run(oneWay)
 	now := w.a.c.since(w.now)
@@ -138,10 +139,7 @@ func TestReportOfSegments(t *testing.T) {
 // TestReportOfWhatHasArrived: a Report that names what an answered Poll has shown to have arrived
 // does not tell when it did.
 func TestReportOfWhatHasArrived(t *testing.T) {
-	w := newWorld(t, setup{})
-	w.open()
-	w.run(time.Second)
-	w.fate = func(*flight) []time.Duration { return nil }
+	w := lost(t)
 	w.a.send(w.a.udp("x"))
 	number := w.a.path.Session.next.Load() - 1
 	now := w.a.c.since(w.now)
@@ -189,10 +187,7 @@ func TestReportOfSuperPackets(t *testing.T) {
 // TestReportAtOnce: of packets of both kinds that were read at once the one that is named is
 // known exactly.
 func TestReportAtOnce(t *testing.T) {
-	w := newWorld(t, setup{})
-	w.open()
-	w.run(time.Second)
-	w.fate = func(*flight) []time.Duration { return nil }
+	w := lost(t)
 	w.a.send(w.a.tcp(data(1000, 100)))
 	w.a.send(w.a.udp("x"))
 	now := w.a.c.since(w.now)
