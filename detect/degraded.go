@@ -230,7 +230,6 @@ func (m *Machine) leaveDegraded(now time.Time, k locator.Pair, acts []Action) []
 
 // flapped lets k work for longer before traffic moves back to it.
 func (m *Machine) flapped(k locator.Pair) {
-	r := m.records[k]
+	r := m.remember(k)
 	r.flaps = min(r.flaps+1, maxFlaps)
-	m.remember(k, r)
 }

@@ -250,7 +250,7 @@ func TestPairOnTrialGoes(t *testing.T) {
 func TestDegradedPairIsDamped(t *testing.T) {
 	h := operationalOn(t, "A1→B1")
 	h.set(classesOf("A1→B1", "A2→B2"))
-	h.m.remember(pairOf("A2→B2"), record{})
+	h.m.remember(pairOf("A2→B2"))
 	h.loses(0.3, 3)
 	h.train(always)
 	h.ignore().answered(h.last)

@@ -26,6 +26,11 @@ type exploration struct {
 	// climbs says that wanted is of a better class, so that others of better
 	// classes will do; pins that it is to stay.
 	climbs, pins bool
+	// doubt says that the primary is in doubt; carries that packets go with the tests.
+	doubt, carries bool
+	// unwitnessed says that the primary failed its tests while no other pair answered, again
+	// that it is being tested once more since.
+	unwitnessed, again bool
 	// round counts the passes over all pairs since the last success or news.
 	round int
 	// testing is the pair under test; id names its Poll. deadline is when the next
@@ -36,13 +41,10 @@ type exploration struct {
 	// repeatAt is when testing is polled again, polled how often it was.
 	repeatAt time.Time
 	polled   int
-	// doubt says that the primary is in doubt: it was polled tries times, for the last time
-	// at askedAt, is to be polled again at againAt, and judged at condemnAt.
-	doubt                       bool
+	// The primary, if in doubt, was polled tries times, for the last time at askedAt, is to
+	// be polled again at againAt, and judged at condemnAt.
 	tries                       int
 	askedAt, againAt, condemnAt time.Time
-	// carries says that packets go with the tests.
-	carries bool
 	// verified is a pair that answered while the primary was in doubt, a Poll sent at
 	// verifiedAt and maybe others before: the witness. The verdict waits for it until
 	// witnessBy, and was put off repeats times.
@@ -51,9 +53,6 @@ type exploration struct {
 	repeats               int
 	// spareUntil is until when the primary is spared, another pair's answer having been late.
 	spareUntil time.Time
-	// unwitnessed says that the primary failed its tests while no other pair answered, again
-	// that it is being tested once more since.
-	unwitnessed, again bool
 	// retryAt is when the next round begins.
 	retryAt time.Time
 }

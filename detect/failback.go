@@ -29,7 +29,7 @@ const (
 	maxFlaps, maxRecords = 10, 64
 )
 
-// A watch looks at one pair that is better liked than the primary.
+// A watch looks at one pair that is better liked than the primary. A nil one does not.
 type watch struct {
 	// at is when its next Poll is due, wait the time between two. sentAt is when
 	// the last one was sent, zero once it was answered.
@@ -42,7 +42,7 @@ type watch struct {
 // answered notes the answer to a Poll sent at that time, whatever it was for. The next
 // one follows as soon as ever.
 func (w *watch) answered(sent time.Time, every time.Duration) {
-	if w.at.IsZero() {
+	if w == nil {
 		return
 	}
 	w.sentAt = time.Time{}
@@ -50,6 +50,14 @@ func (w *watch) answered(sent time.Time, every time.Duration) {
 		w.okSince = sent
 		w.at, w.wait = sent.Add(every), every
 	}
+}
+
+// worksSince returns since when every Poll was answered, zero if the last was not.
+func (w *watch) worksSince() time.Time {
+	if w == nil {
+		return time.Time{}
+	}
+	return w.okSince
 }
 
 // better returns the pairs of a better class than the primary's, best first.
@@ -77,18 +85,18 @@ func (m *Machine) planWatch(now time.Time) {
 	every := m.timers.Hold / watchPolls
 	for _, k := range m.better() {
 		p := m.of(k)
-		w := &p.watch
 		if m.spares(p) {
 			continue
 		}
 		switch {
-		case w.at.IsZero() && m.untried(k):
-			*w = watch{at: now, wait: every}
-		case w.at.IsZero():
-			*w = watch{at: now.Add(every), wait: every}
-		case now.Sub(w.at) > 2*every:
-			*w = watch{at: now, wait: every} // there was a pause
+		case p.watch == nil && m.untried(k):
+			p.watch = &watch{at: now, wait: every}
+		case p.watch == nil:
+			p.watch = &watch{at: now.Add(every), wait: every}
+		case now.Sub(p.watch.at) > 2*every:
+			*p.watch = watch{at: now, wait: every} // there was a pause
 		}
+		w := p.watch
 		m.watchAt = earliest(m.watchAt, w.at)
 		if w.sentAt.IsZero() { // else the answer, or its absence, decides
 			m.watchAt = earliest(m.watchAt, after(w.okSince, m.holdOf(k)))
@@ -110,9 +118,9 @@ func (m *Machine) look(now time.Time, acts []Action) []Action {
 	polled := false
 	for _, k := range m.better() {
 		p := m.of(k)
-		w := &p.watch
+		w := p.watch
 		switch {
-		case m.spares(p) || w.at.IsZero():
+		case m.spares(p) || w == nil:
 			continue
 		case w.sentAt.IsZero() && !w.okSince.IsZero() && now.Sub(w.okSince) >= m.holdOf(k):
 			return m.climb(now, k, acts)
@@ -170,13 +178,13 @@ func (m *Machine) leaveDeprecated(now time.Time, acts []Action) []Action {
 
 // untried reports whether k is not known to have ever failed.
 func (m *Machine) untried(k locator.Pair) bool {
-	_, known := m.records[k]
-	return !known
+	return m.recordOf(k) == nil
 }
 
 // A record is what is remembered of a pair that has failed, even if it goes for a
 // time.
 type record struct {
+	pair locator.Pair
 	// flaps is how often in a row the pair failed soon after traffic had moved back
 	// to it.
 	flaps int
@@ -185,8 +193,22 @@ type record struct {
 // holdOf returns for how long k has to work before traffic moves back to it: it
 // doubles with every time that proved too soon.
 func (m *Machine) holdOf(k locator.Pair) time.Duration {
-	hold := m.timers.Hold
-	return min(hold<<m.records[k].flaps, max(hold, holdCap))
+	hold, flaps := m.timers.Hold, 0
+	if r := m.recordOf(k); r != nil {
+		flaps = r.flaps
+	}
+	return min(hold<<flaps, max(hold, holdCap))
+}
+
+// recordOf returns the record of k, nil if there is none. It is valid until the next one
+// is made.
+func (m *Machine) recordOf(k locator.Pair) *record {
+	for i := range m.records {
+		if m.records[i].pair == k {
+			return &m.records[i]
+		}
+	}
+	return nil
 }
 
 // left takes down how the primary has done, which is left for that cause.
@@ -194,28 +216,28 @@ func (m *Machine) left(now time.Time, cause Event) {
 	if cause.policy() || cause == Disconnect || cause == Connect {
 		return
 	}
-	r := m.records[m.primary]
+	r := m.remember(m.primary)
 	switch {
 	case now.Sub(m.primarySince) >= steadyFor*m.timers.Hold:
 		r.flaps = 0
 	case m.cameBack:
 		r.flaps = min(r.flaps+1, maxFlaps)
 	}
-	m.remember(m.primary, r)
 	if p := m.of(m.primary); p != nil {
-		p.watch = watch{} // what was known of it no longer counts
+		p.watch = nil // what was known of it no longer counts
 	}
 }
 
-// remember keeps r for k.
-func (m *Machine) remember(k locator.Pair, r record) {
-	if m.untried(k) && len(m.records) >= maxRecords {
-		clear(m.records) // pairs come and go all the time; start anew
+// remember returns the record of k, which has failed, and makes one if there is none.
+func (m *Machine) remember(k locator.Pair) *record {
+	if r := m.recordOf(k); r != nil {
+		return r
 	}
-	if m.records == nil {
-		m.records = make(map[locator.Pair]record)
+	if len(m.records) >= maxRecords {
+		m.records = m.records[:0] // pairs come and go all the time; start anew
 	}
-	m.records[k] = r
+	m.records = append(m.records, record{pair: k})
+	return &m.records[len(m.records)-1]
 }
 
 // SetSpent says whether the budget for tests over metered locators is used up.

@@ -169,7 +169,7 @@ func TestFailbackManyPairs(t *testing.T) {
 	h := fallen(t, everyPair[0], everyPair[1])
 	cs := classesOf(append(everyPair[2:], everyPair[0], everyPair[1])...)
 	for _, c := range cs {
-		h.m.remember(c.Pair, record{})
+		h.m.remember(c.Pair)
 	}
 	h.set(cs)
 	h.ignore()
@@ -191,7 +191,7 @@ func TestFailbackAfterSilence(t *testing.T) {
 	polls := 0
 	for h.m.Primary() != pairOf("A1→B1") {
 		polls += len(h.busy(50*ms, all))
-		if h.m.of(pairOf("A1→B1")).watch.okSince.IsZero() {
+		if h.m.of(pairOf("A1→B1")).watch.worksSince().IsZero() {
 			began = h.now
 		} else if p := h.m.Pairs()[0]; !p.Primary && (p.Result != "ok" || p.WorksSince.IsZero()) {
 			t.Fatalf("a pair that answers: %+v", p)

@@ -257,8 +257,8 @@ func (m *Machine) testFail(now time.Time, acts []Action) []Action {
 	x := &m.explore
 	if p := m.of(x.testing); p != nil {
 		p.tested(now, false)
-		p.watch = watch{}
-		m.remember(x.testing, m.records[x.testing])
+		p.watch = nil
+		m.remember(x.testing)
 	}
 	acts = append(acts, TestFailed{Pair: x.testing, ID: x.id, After: now.Sub(x.sentAt)})
 	if x.cause.policy() && x.testing == m.primary {

@@ -41,7 +41,7 @@ type Machine struct {
 	pinned       locator.Pair
 	// wish is what the peer is to be asked for as well, with the test of it.
 	wish    locator.Pair
-	records map[locator.Pair]record // made when there is one
+	records []record // of the pairs that have failed
 	trial   trial
 
 	// checkAt is when unconfirmed packets become suspicious, reportAt when a

@@ -12,6 +12,8 @@ import (
 // A pair is what a Machine knows of one pair.
 type pair struct {
 	class, index int32
+	// mtu is that of the interface, zero for unknown.
+	mtu int32
 	// iface is the index of the local locator's interface, link the number of the
 	// peer's, zero if unknown.
 	iface uint32
@@ -41,10 +43,8 @@ type pair struct {
 	// unanswered is the share of Polls that went unanswered lately.
 	unanswered float64
 	// watch is for a pair that is better liked than the primary.
-	watch watch
-	// mtu is that of the interface, zero for unknown. search is for the pair's path MTU, nil
-	// until it matters.
-	mtu    int32
+	watch *watch
+	// search is for the pair's path MTU, nil until it matters.
 	search *search
 }
 
@@ -309,7 +309,7 @@ func (m *Machine) Pairs() []PairStatus {
 			MTU: p.pathMTU(k), MTUState: p.mtuState(),
 		}
 		if q := m.of(m.primary); q != nil && p.class < q.class {
-			s.WorksSince = p.watch.okSince
+			s.WorksSince = p.watch.worksSince()
 		}
 		switch {
 		case p.testedAt.IsZero():
