@@ -85,6 +85,9 @@ func (t *trial) rest(now time.Time) {
 	*t = trial{wait: t.wait, notBefore: now.Add(t.wait)}
 }
 
+// news: another pair has come, which may be better than those that were not.
+func (t *trial) news() { t.wait, t.notBefore = 0, time.Time{} }
+
 // leave forgets what was known of a primary that is no more.
 func (t *trial) leave() { *t = trial{wait: t.wait, notBefore: t.notBefore} }
 

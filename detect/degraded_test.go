@@ -246,6 +246,19 @@ func TestPairOnTrialGoes(t *testing.T) {
 	h.ignore().wantState(PrimaryOperational, "A3→B3", "none")
 }
 
+// A pair that comes is tried soon, however long the others have been no better.
+func TestNewPairIsTriedSoon(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	for began := h.now; h.now.Sub(began) < time.Hour; {
+		h.loses(0.3, 1000)
+		h.train(never)
+	}
+	h.candidates("A1→B1", "A2→B2", "A3→B3")
+	h.ignore().loses(0.3, 3)
+	h.train(func(n int) bool { return nameOf(h.last.Pair) == "A3→B3" })
+	h.ignore().wantState(PrimaryOperational, "A3→B3", "none")
+}
+
 // A better-liked pair that was left for its losses has to work for longer.
 func TestDegradedPairIsDamped(t *testing.T) {
 	h := operationalOn(t, "A1→B1")

@@ -97,6 +97,7 @@ func (m *Machine) SetCandidates(now time.Time, cs []locator.Candidate, acts []Ac
 func (m *Machine) addPair(now time.Time, p locator.Pair, acts []Action) []Action {
 	x := &m.explore
 	x.round = 0 // news: the back-off starts anew
+	m.trial.news()
 	if m.state == TestingPrimary && x.doubt && !x.testing.IsValid() && !x.verified.IsValid() {
 		return m.tryNext(now, AddPair, acts)
 	}

@@ -70,10 +70,12 @@ func (l Link) then(o Link) Link {
 }
 
 // works reports whether a connection can make steady progress over l: TCP hardly
-// does where more than one in ten is lost, and IPv6 needs 1280 bytes (RFC 8200
-// §5).
-func (l Link) works() bool {
-	return !l.Blocked && !l.NoRoute && l.Loss <= 0.1 && (l.MTU == 0 || l.MTU >= 1280)
+// does where more than one in ten is lost.
+func (l Link) works() bool { return l.passes() && l.Loss <= 0.1 }
+
+// passes reports whether what is not lost gets over l. IPv6 needs 1280 bytes (RFC 8200 §5).
+func (l Link) passes() bool {
+	return !l.Blocked && !l.NoRoute && l.Loss < 1 && (l.MTU == 0 || l.MTU >= 1280)
 }
 
 // either returns the probability that at least one of two independent events

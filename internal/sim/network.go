@@ -65,11 +65,16 @@ func (n *Network) Edit(p Path, change func(*Link)) {
 // Works reports whether a connection could make progress on the directed path
 // p: both addresses are there, their interfaces up, at most one in ten datagrams
 // is lost and packets of 1280 bytes pass.
-func (n *Network) Works(p Path) bool {
+func (n *Network) Works(p Path) bool { return n.allows(p, Link.works) }
+
+// Passes is Works with any loss.
+func (n *Network) Passes(p Path) bool { return n.allows(p, Link.passes) }
+
+func (n *Network) allows(p Path, link func(Link) bool) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	from, to := n.owners[p.From], n.owners[p.To]
-	return from != nil && to != nil && from.up && to.up && n.link(p, from, to).works()
+	return from != nil && to != nil && from.up && to.up && link(n.link(p, from, to))
 }
 
 // Working returns the directed paths from one host to another that work, by
