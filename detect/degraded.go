@@ -88,8 +88,29 @@ func (t *trial) rest(now time.Time) {
 // news: another pair has come, which may be better than those that were not.
 func (t *trial) news() { t.wait, t.notBefore = 0, time.Time{} }
 
-// leave forgets what was known of a primary that is no more.
+// leave forgets what was known of a primary that is no more, or of its losses.
 func (t *trial) leave() { *t = trial{wait: t.wait, notBefore: t.notBefore} }
+
+// another begins anew with a primary that took over for other reasons than a trial: that no pair
+// was better than the last one says nothing of it. Those that come and go all the time have no
+// more trials than one.
+func (t *trial) another(now time.Time) {
+	first := now.Add(trialFirst)
+	if t.notBefore.Before(first) {
+		first = t.notBefore
+	}
+	*t = trial{notBefore: first}
+}
+
+// recovers notes that the primary loses no more than it may. After as long as the last wait was,
+// the next loss is another matter.
+func (t *trial) recovers(now time.Time) {
+	if now.Sub(t.notBefore) > t.wait {
+		t.wait = 0
+	}
+	t.leave()
+	t.restUntil = now.Add(measureRest)
+}
 
 // HandleMissing takes in that such a share of what was sent lately, on whatever pair, has
 // not arrived: what the primary loses is to be measured.
@@ -131,8 +152,7 @@ func (m *Machine) HandleLoss(now time.Time, sent, lost uint64, acts []Action) []
 	p.loss, p.lossAt = float64(t.lost)/float64(t.weighed), now
 	if t.evidence == 0 {
 		p.loss = float64(lost) / float64(sent)
-		t.leave()
-		t.restUntil = now.Add(measureRest)
+		t.recovers(now)
 		return acts
 	}
 	t.measureUntil = now.Add(measureFor)

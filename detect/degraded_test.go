@@ -194,6 +194,44 @@ func TestSwitchEndsTrain(t *testing.T) {
 	}
 }
 
+// That no pair was better than the primary is forgotten when that fails.
+func TestSwitchAllowsTrial(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2", "A3→B3")
+	for began := h.now; h.now.Sub(began) < time.Hour; {
+		h.loses(0.3, 1000)
+		h.train(never)
+	}
+	h.ignore().after(time.Second).complain()
+	for h.m.Primary() == pairOf("A1→B1") {
+		h.ignore().fire()
+		if p, ok := h.tests[pairOf("A2→B2")]; ok && h.m.State() == TestingPrimary {
+			h.ignore().answered(p)
+		}
+	}
+	h.ignore().loses(0.4, 3)
+	if h.m.trial.pair.IsValid() {
+		t.Error("another trial begins at once: who comes and goes all the time would have no end of them")
+	}
+	h.ignore().loses(0.4, int(trialFirst/(2*time.Second))+3)
+	h.train(func(int) bool { return h.last.Pair == pairOf("A3→B3") })
+	h.ignore().wantState(PrimaryOperational, "A3→B3", "none")
+}
+
+// Trials without a better pair are forgotten when the primary has been well for long.
+func TestRecoveryAllowsTrial(t *testing.T) {
+	h := operationalOn(t, "A1→B1", "A2→B2")
+	for began := h.now; h.now.Sub(began) < time.Hour; {
+		h.loses(0.3, 1000)
+		h.train(never)
+	}
+	h.loses(0, int(3*trialLast/(2*time.Second)))
+	h.loses(0.3, 5)
+	h.train(never) // by bad luck
+	h.loses(0.3, int(trialFirst/(2*time.Second))+3)
+	h.train(always)
+	h.ignore().wantState(PrimaryOperational, "A2→B2", "none")
+}
+
 // What the primary loses is measured when much is missing, until it is known.
 func TestMissingIsMeasured(t *testing.T) {
 	h := operationalOn(t, "A1→B1", "A2→B2")

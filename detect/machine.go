@@ -277,7 +277,11 @@ func (m *Machine) use(now time.Time, p locator.Pair, r Reason, acts []Action) []
 	if m.primary.IsValid() {
 		m.left(now, r.Cause)
 		m.pinned = locator.Pair{}
-		m.trial.leave()
+		if r.Cause.policy() {
+			m.trial.leave()
+		} else {
+			m.trial.another(now)
+		}
 	}
 	m.primarySince, m.cameBack = now, r.Cause.policy()
 	if p.IsValid() {
