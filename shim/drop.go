@@ -40,6 +40,8 @@ const (
 	DropOversize
 	// DropQueueFull: the queue that waits for a primary pair is full.
 	DropQueueFull
+	// DropLate: a datagram has waited for a primary pair for too long.
+	DropLate
 	// DropNoSession: packets wait no longer for a session.
 	DropNoSession
 	// DropSend: the kernel would not send.
@@ -66,7 +68,7 @@ var dropNames = [NumDrops]string{
 	DropNone: "none", DropMalformed: "malformed", DropVersion: "version", DropUnknownTag: "unknown_tag",
 	DropForged: "forged", DropReplayed: "replayed", DropUnknownPeer: "unknown_peer", DropStaleOpen: "stale_open",
 	DropOpenLimit: "open_limit", DropSource: "source", DropNoPeer: "no_peer", DropOversize: "oversize",
-	DropQueueFull: "queue_full", DropNoSession: "no_session", DropSend: "send", DropDevice: "device",
+	DropQueueFull: "queue_full", DropLate: "late", DropNoSession: "no_session", DropSend: "send", DropDevice: "device",
 	DropControlFull: "control_full", DropICMP: "icmp", DropICMPLimit: "icmp_limit", DropTooBig: "too_big", DropECN: "ecn",
 }
 

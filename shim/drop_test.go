@@ -18,7 +18,7 @@ func TestDropNames(t *testing.T) {
 		}
 		seen[s] = d
 	}
-	if s := NumDrops.String(); s != "drop(21)" {
+	if s := NumDrops.String(); s != "drop(22)" {
 		t.Errorf("an unknown reason is called %q", s)
 	}
 	for k := EventState; k <= EventClose; k++ {

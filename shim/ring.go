@@ -208,8 +208,9 @@ const acknowledgementAge = 2 * time.Second
 // Unconfirmed calls f with what a asks for, super-packets cut: the newest
 // pure acknowledgement of each TCP connection; then, oldest first, the packets that
 // wait and, at most a.Limit bytes, those pushed after a.Since that
-// a.Term does not know to have arrived. The packet is f's only until it returns.
-func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(Kept)) {
+// a.Term does not know to have arrived. The packet is f's only until it returns. It returns
+// how many have waited for so long that they are worth nothing.
+func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(Kept)) (late int) {
 	limit := a.Limit
 	var l latest
 	r.each(func(_ piece, s segment, tcp bool) { l.note(s, tcp) })
@@ -227,6 +228,9 @@ func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(Kept)) {
 				f(k)
 			}
 		case !tcp && now-rec.at > rec.worth():
+			if rec.waiting {
+				late++
+			}
 		case rec.waiting, rec.at > a.Since && !(tcp && a.Term.arrived(s)):
 			data = append(data, x)
 		}
@@ -244,6 +248,7 @@ func (r *Ring) Unconfirmed(a Resend, now time.Duration, f func(Kept)) {
 		}
 		f(r.asKept(x.record, p))
 	}
+	return late
 }
 
 // A piece is a segment of a packet in the ring, both by number.

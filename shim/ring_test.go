@@ -436,9 +436,9 @@ func TestUnconfirmedDatagramAge(t *testing.T) {
 		var r Ring
 		r.Push(1, inner.Packet{Buf: c.pkt}, c.wait)
 		n := 0
-		r.Unconfirmed(Resend{Limit: ringLast}, 1+c.age, func(Kept) { n++ })
-		if n != c.want {
-			t.Errorf("%s: %d packets, want %d", c.name, n, c.want)
+		late := r.Unconfirmed(Resend{Limit: ringLast}, 1+c.age, func(Kept) { n++ })
+		if n != c.want || (late == 1) != (c.wait && n == 0) {
+			t.Errorf("%s: %d packets, %d late, want %d", c.name, n, late, c.want)
 		}
 	}
 }

@@ -163,14 +163,20 @@ func (l *looper) open(now time.Time, d datagram) shim.Drop {
 	if err != nil {
 		return shim.DropMalformed
 	}
+	var t *target
+	if o.Type == wire.Open2 {
+		if t = l.tags.find(o.Tag); t == nil {
+			return shim.DropUnknownTag
+		}
+	}
+	// First, so that who does not even know our key takes nothing from those who do.
+	if !shim.KnowsKey(l.cfg.Identity.Public, d.raw, o) {
+		return shim.DropForged
+	}
 	if !l.opens.allow(now) {
 		return shim.DropOpenLimit
 	}
-	if o.Type == wire.Open2 {
-		t := l.tags.find(o.Tag)
-		if t == nil {
-			return shim.DropUnknownTag
-		}
+	if t != nil {
 		p := t.peer
 		var drop shim.Drop
 		l.acts, drop = p.context.HandleOpen2(now, d.pair, d.raw, o, l.acts[:0])

@@ -87,7 +87,9 @@ func (l *looper) resend(p *peer, a shim.Resend) {
 	now := l.since(time.Now())
 	p.ringMu.Lock()
 	r, path := p.resender, p.path.Load()
-	p.resender = newResender(&p.ring, a, now)
+	var late int
+	p.resender, late = newResender(&p.ring, a, now)
+	l.drops[shim.DropLate].Add(uint64(late))
 	switch {
 	case r == nil || !a.Test:
 	case r.over(path):
@@ -111,16 +113,18 @@ func (l *looper) resendRest(p *peer, over locator.Pair) {
 	l.resendDue(p, l.since(time.Now()))
 }
 
-func newResender(ring *shim.Ring, a shim.Resend, now time.Duration) *resender {
+// newResender returns one for what a asks for, and how many packets of it have waited for too
+// long.
+func newResender(ring *shim.Ring, a shim.Resend, now time.Duration) (_ *resender, late int) {
 	r := &resender{
 		session: a.Session, hop: a.Hop, term: a.Term, test: a.Test, began: now, clear: now, left: a.Limit,
 		first: ring.Pushed(), taken: ring.Pushed(), until: math.MaxUint64,
 	}
 	a.Limit = math.MaxInt
-	ring.Unconfirmed(a, now, r.add)
+	late = ring.Unconfirmed(a, now, r.add)
 	r.rate = paceOf(r.pending)
 	r.putOff(a.First)
-	return r
+	return r, late
 }
 
 // putOff has what was sent until then go when nothing else is left to go.

@@ -70,7 +70,7 @@ func (q *queueing) tick() (n int) {
 }
 
 func (q *queueing) begin(limit int, test bool) {
-	q.r = newResender(&q.ring, shim.Resend{Hop: shim.Hop{Pair: secondPair}, Limit: limit, Test: test}, q.now)
+	q.r, _ = newResender(&q.ring, shim.Resend{Hop: shim.Hop{Pair: secondPair}, Limit: limit, Test: test}, q.now)
 }
 
 // inOrder fails the test unless all that was pushed has gone, each once.
@@ -274,7 +274,7 @@ func TestResendPutsOff(t *testing.T) {
 		q.now += time.Millisecond
 		q.push()
 	}
-	q.r = newResender(&q.ring, shim.Resend{
+	q.r, _ = newResender(&q.ring, shim.Resend{
 		Hop: shim.Hop{Pair: secondPair}, Limit: math.MaxInt, Test: true, First: q.now - lost*time.Millisecond,
 	}, q.now)
 	q.path = &shim.Path{Hop: shim.Hop{Pair: firstPair}, Second: shim.Hop{Pair: secondPair}}
@@ -303,7 +303,7 @@ func TestResendPutsOffAll(t *testing.T) {
 	for range 3 {
 		q.push()
 	}
-	q.r = newResender(&q.ring, shim.Resend{Hop: shim.Hop{Pair: secondPair}, Limit: math.MaxInt, First: q.now}, q.now)
+	q.r, _ = newResender(&q.ring, shim.Resend{Hop: shim.Hop{Pair: secondPair}, Limit: math.MaxInt, First: q.now}, q.now)
 	q.tick()
 	q.now += 100 * time.Millisecond
 	q.tick()
@@ -319,7 +319,7 @@ func TestResendQueuesSuperPacket(t *testing.T) {
 	binary.BigEndian.PutUint16(b[44:], uint16(len(b)-40))
 	path := &shim.Path{Hop: shim.Hop{Pair: secondPair}, Term: new(shim.Term)}
 	p := new(peer)
-	p.resender = newResender(&p.ring, shim.Resend{Hop: path.Hop, Limit: math.MaxInt}, now)
+	p.resender, _ = newResender(&p.ring, shim.Resend{Hop: path.Hop, Limit: math.MaxInt}, now)
 	new(Node).newSealer().seal(now, p, path, nil, &inner.Packet{Buf: b, Transport: 40, Segment: segment, Partial: true})
 	r := p.resender
 	r.take(&p.ring, path)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/multi6/multi6/detect"
 	"github.com/multi6/multi6/internal/node"
 	"github.com/multi6/multi6/internal/sim"
 	"github.com/multi6/multi6/locator"
@@ -367,15 +368,39 @@ func randomDatagram(rng *rand.Rand, genuine [][]byte) []byte {
 }
 
 // TestOpenFlood: more Opens than can be worked on are dropped before they cost
-// anything.
+// anything. Those of who does not know the key do not count.
 func TestOpenFlood(t *testing.T) {
 	play(t, func(s *scene) {
+		s.reopen()
+		open := s.of(wire.Open1)[0]
 		bad := append([]byte{byte(wire.Open1)<<4 | wire.Version, 1, 2, 3}, make([]byte, 508)...)
-		for range 500 { // at one instant
-			s.fling(bad)
+		for _, b := range [][]byte{bad, open} {
+			for range 250 { // at one instant
+				s.fling(b)
+			}
 		}
 		time.Sleep(time.Second)
-		s.wantDrops(s.a, map[string]uint64{"forged": 200, "open_limit": 300})
+		s.wantDrops(s.a, map[string]uint64{"forged": 250, "stale_open": 200, "open_limit": 50})
+	})
+}
+
+// TestLateIsCounted: a datagram that has waited for too long is not sent, and counted.
+func TestLateIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, detect.Balanced)
+		defer w.end()
+		w.connect(t)
+		w.net.Edit(sim.Path{}, block)
+		for range 60 {
+			w.a.dev.Inject(inner6(w.a.id, w.b.id, 100))
+			time.Sleep(time.Second)
+		}
+		w.net.Edit(sim.Path{}, func(l *sim.Link) { l.Blocked = false })
+		time.Sleep(time.Minute)
+		s, _ := w.a.Status()
+		if p := s.Peers[0]; s.Drops["late"] < 20 || s.Drops["late"] > 30 || p.Waiting != 0 {
+			t.Errorf("of a minute's datagrams half wait for more than 30 s; drops: %v; %d still wait", s.Drops, p.Waiting)
+		}
 	})
 }
 
