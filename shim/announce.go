@@ -1,9 +1,12 @@
 package shim
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
+	"github.com/multi6/multi6/locator"
 	"github.com/multi6/multi6/wire"
 )
 
@@ -26,11 +29,23 @@ type announcement struct {
 	reportDelay time.Duration
 }
 
+// mostBehind is by how much the sequence may be behind the clock in an Open.
+const mostBehind = time.Minute
+
 // change notes that the locators are others now.
-func (a *announcement) change() {
+func (a *announcement) change(now time.Time) {
 	a.sequence++
+	a.date(now)
 	a.pending, a.wait = true, announceFirst
 	a.resendAt = time.Time{}
+}
+
+// date has the sequence keep up with the clock, by which a node that starts numbers its first
+// set: if it was behind then, the peer knows a greater number from before.
+func (a *announcement) date(now time.Time) {
+	if t := uint32(now.Unix()); int32(t-a.sequence) > 0 {
+		a.sequence = t
+	}
 }
 
 func (a *announcement) acked(sequence uint32) {
@@ -44,7 +59,7 @@ func (a *announcement) acked(sequence uint32) {
 func (a *announcement) set(c *Context) wire.LocatorSet {
 	s := wire.LocatorSet{Sequence: a.sequence}
 	links := make(map[uint32]uint8) // by interface, counted from 1
-	for _, l := range c.locals {
+	for _, l := range c.localsToAnnounce() {
 		if links[l.Interface] == 0 {
 			links[l.Interface] = uint8(len(links) + 1)
 		}
@@ -53,10 +68,27 @@ func (a *announcement) set(c *Context) wire.LocatorSet {
 			Link: links[l.Interface],
 		}
 		if s.Locators.Add(loc) != nil {
-			break // more than fit: the best come first
+			break
 		}
 	}
 	return s
+}
+
+// localsToAnnounce returns the local locators, those that are liked best first if not all
+// fit.
+func (c *Context) localsToAnnounce() []locator.Local {
+	if len(c.locals) <= wire.MaxLocators {
+		return c.locals
+	}
+	return slices.SortedStableFunc(slices.Values(c.locals), func(a, b locator.Local) int {
+		switch {
+		case a.Deprecated != b.Deprecated && b.Deprecated:
+			return -1
+		case a.Deprecated != b.Deprecated:
+			return 1
+		}
+		return cmp.Compare(b.Preference, a.Preference)
+	})
 }
 
 // appendIfDue appends the LocatorSet to frames if the peer may not know it.
@@ -75,7 +107,7 @@ func (a *announcement) appendIfDue(c *Context, frames []byte) []byte {
 func (c *Context) tellReportDelay() {
 	if c.machine.Primary().IsValid() && c.machine.ReportDelay() != c.announce.reportDelay {
 		c.announce.reportDelay = c.machine.ReportDelay()
-		c.announce.change()
+		c.announce.change(c.now)
 		c.announceIfDue()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/multi6/multi6/detect"
@@ -173,10 +174,7 @@ func (c *Context) collect() {
 		Owed:    c.instant(c.Marks.owedOther.Load()),
 		OwedTCP: c.instant(c.Marks.owedTCP.Load()),
 	}
-	if t := c.term; t != nil {
-		segments, others := t.unconfirmed(c.since(c.now))
-		e.Unconfirmed, e.Unreported = c.instant(int64(segments)), c.instant(int64(others))
-	}
+	e.Unconfirmed, e.Unreported = c.unconfirmed()
 	c.machine.Observe(c.now, e)
 	c.feedBack()
 	if active {
@@ -236,12 +234,12 @@ func (c *Context) HandleTimeout(now time.Time, acts []Action) []Action {
 func (c *Context) SetLocals(now time.Time, locals []locator.Local, acts []Action) []Action {
 	if c.postpone() {
 		c.locals = locals
-		c.announce.change()
+		c.announce.change(now)
 		return acts
 	}
 	c.enter(now, acts)
 	c.locals = locals
-	c.announce.change()
+	c.announce.change(now)
 	c.setCandidates()
 	c.announceIfDue()
 	return c.leave()
@@ -282,6 +280,9 @@ func (c *Context) setCandidates() {
 	c.vouched = false
 	cs := c.candidates()
 	c.limitMTUs(cs)
+	if !c.machine.Connected() && slices.ContainsFunc(cs, func(x locator.Candidate) bool { return !c.known(x.Pair) }) {
+		c.keepalive.news(c.now, c.cfg.Keepalive)
+	}
 	c.perform(c.machine.SetCandidates(c.now, cs, nil))
 	c.keepTallies()
 	c.refreshPath()
@@ -351,7 +352,7 @@ func (c *Context) Switch(now time.Time, p locator.Pair, acts []Action) []Action 
 func (c *Context) Auto(now time.Time, acts []Action) []Action {
 	c.enter(now, acts)
 	c.machine.Auto()
-	c.announce.change()
+	c.announce.change(now)
 	c.announceIfDue()
 	return c.leave()
 }

@@ -93,8 +93,7 @@ func (c *Context) beginRecord(cause detect.Event) {
 	r := Record{Number: h.count, Cause: cause, Prompt: c.prompt, Old: h.primary, Suspected: c.now}
 	if t := c.term; t != nil && r.Old.IsValid() {
 		r.Last = c.lastConfirmation(t)
-		segments, others := t.unconfirmed(c.since(c.now))
-		seg, other := c.instant(int64(segments)), c.instant(int64(others))
+		seg, other := c.unconfirmed()
 		r.Unconfirmed = earliest(seg, other)
 		r.Patience = c.machine.Patience(false)
 		if seg.IsZero() || c.now.Sub(seg) < r.Patience {

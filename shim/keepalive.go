@@ -124,6 +124,14 @@ func (k *keepalive) missed() {
 	k.trial, k.lost = 0, true
 }
 
+// news: there is a pair that was not there before, by which a peer that did not answer may be
+// reached at once.
+func (k *keepalive) news(now time.Time, mode time.Duration) {
+	if k.failures > 0 {
+		k.failures, k.sentAt = 0, now.Add(-k.interval(mode))
+	}
+}
+
 // keepsAlive reports whether keepalives are to be sent.
 func (c *Context) keepsAlive() bool {
 	switch mode := c.cfg.Keepalive; {

@@ -280,7 +280,7 @@ func TestRemotes(t *testing.T) {
 	if len(r.list()) != 2 {
 		t.Fatalf("configured: %v", r.list())
 	}
-	if r.heard(ports(localsB)[0], 100) {
+	if r.heard(ports(localsB)[0], 100, unused) {
 		t.Error("a configured locator is news")
 	}
 	// What the peer has once announced, it can take back; the other stays.
@@ -292,7 +292,7 @@ func TestRemotes(t *testing.T) {
 	// Unannounced ones: the latest four.
 	for i := range byte(10) {
 		a := netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 1, 15: i + 1}), 1000)
-		if !r.heard(a, 100) || r.heard(a, 100) {
+		if !r.heard(a, 100, unused) || r.heard(a, 100, unused) {
 			t.Errorf("%v is news once", a)
 		}
 		if n := len(r.fromAfar); n > maxHeard {
@@ -310,6 +310,147 @@ func TestRemotes(t *testing.T) {
 	r.announced(s)
 	if len(r.fromAfar) != maxHeard-1 || r.list()[0].Preference != 9 || !r.list()[0].Deprecated {
 		t.Errorf("%v", r.list())
+	}
+}
+
+func unused(netip.AddrPort) bool { return false }
+
+// What makes room for another locator that nobody announced: hearsay first, then what has not
+// answered; never what is in use.
+func TestRemotesMakeRoom(t *testing.T) {
+	at := func(i int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 1, 15: byte(i)}), 1000)
+	}
+	var r remotes
+	for i := range maxHeard {
+		if i%2 == 0 {
+			r.heard(at(i), 100, unused)
+		} else {
+			r.hinted(at(i), 100, unused)
+		}
+	}
+	r.verify(at(0))
+	has := func(want ...int) {
+		t.Helper()
+		var got []int
+		for _, f := range r.fromAfar {
+			got = append(got, int(f.addr.Addr().As16()[15]))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%v are kept, want %v", got, want)
+		}
+	}
+	r.heard(at(10), 100, unused)
+	has(0, 2, 3, 4, 5, 6, 7, 10)
+	r.hinted(at(11), 100, unused)
+	has(0, 2, 4, 5, 6, 7, 10, 11)
+	for i := 12; i < 15; i++ {
+		r.heard(at(i), 100, unused)
+	}
+	has(0, 2, 4, 6, 10, 12, 13, 14)
+	if r.hinted(at(15), 100, unused) {
+		t.Error("hearsay drives out what packets came from")
+	}
+	r.heard(at(16), 100, func(a netip.AddrPort) bool { return a == at(2) })
+	has(0, 2, 6, 10, 12, 13, 14, 16)
+	for _, f := range r.fromAfar {
+		r.verify(f.addr)
+	}
+	r.heard(at(17), 100, func(a netip.AddrPort) bool { return a == at(0) })
+	has(0, 6, 10, 12, 13, 14, 16, 17)
+}
+
+// The primary stays, however many other addresses the peer is heard from and answers at.
+func TestManyMappingsLeavePrimary(t *testing.T) {
+	w := newNATWorld(t, time.Hour, KeepaliveOff)
+	w.open()
+	was := w.b.path.Pair
+	for range 2 * maxHeard {
+		w.nat.port++
+		p := was
+		p.Remote = netip.AddrPortFrom(w.nat.public, w.nat.port)
+		w.nat.mappings = append(w.nat.mappings, &mapping{ports(privateA)[0], p.Remote, ports(publicB)[0], w.now})
+		b, _ := w.a.path.Session.SealControl(wire.Poll{ID: uint64(w.nat.port), Answer: true}.AppendTo(nil))
+		w.b.receive(p, b)
+		w.b.c.remotes.verify(p.Remote)
+	}
+	if n := len(w.b.c.remotes.fromAfar); n != maxHeard || !w.b.c.remotes.has(was.Remote) {
+		t.Errorf("B keeps %d locators: %v, which %v is one of: %v", n, w.b.knows(), was.Remote, w.b.c.remotes.has(was.Remote))
+	}
+}
+
+// A peer that is not known where may have any number of locators, behind a NAT or not.
+func TestOpenFromManyLocators(t *testing.T) {
+	for n := 1; n <= 20; n++ {
+		for _, behind := range []bool{false, true} {
+			var as []netip.Addr
+			for i := range n {
+				as = append(as, netip.AddrFrom4([4]byte{10, 0, byte(i), 2}))
+			}
+			w := newWorld(t, setup{localsA: as, localsB: publicB, noLocatorsOfA: true})
+			if behind {
+				w.nat = &natBox{w: w, public: netip.MustParseAddr("203.0.113.1"), lifetime: time.Minute, port: 40000}
+			}
+			w.a.send(w.a.udp("open"))
+			w.run(100 * time.Millisecond)
+			if w.a.c.sessions.current == nil {
+				t.Errorf("with %d locators, behind a NAT: %v: no session", n, behind)
+			}
+		}
+	}
+}
+
+// A node that starts with its clock behind is believed about its locators once the clock is
+// right, though the peer knows a set from before.
+func TestClockWasBehind(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.run(2 * mostBehind)
+	right := w.now
+	w.now = right.Add(-time.Hour)
+	w.a.locals = w.a.locals[:1]
+	w.a.restart()
+	w.now = right
+	w.a.cfg.Base = right
+	w.a.send(w.a.udp("open"))
+	w.run(10 * time.Second)
+	if got := w.b.knows(); !slices.Equal(got, localsA[:1]) {
+		t.Errorf("B knows %v after the Open", got)
+	}
+	w.a.setLocals(locator.Local{Addr: localsA[1], Interface: 2})
+	w.run(time.Second)
+	if got := w.b.knows(); !slices.Equal(got, localsA[1:]) {
+		t.Errorf("B knows %v", got)
+	}
+	if w.a.c.announce.pending {
+		t.Error("B does not acknowledge it")
+	}
+	// A newer number alone is no news.
+	w.b.events = nil
+	w.chat(10*time.Minute, time.Second)
+	if n := w.b.count(EventLocators); n != 0 {
+		t.Errorf("B tells %d times of locators that did not change", n)
+	}
+}
+
+// Of more locators than can be announced those go that are liked best.
+func TestBestLocatorsAreAnnounced(t *testing.T) {
+	w := newWorld(t, setup{})
+	var all []locator.Local
+	for i := range byte(20) {
+		all = append(all, locator.Local{
+			Addr: netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0xa, i, 15: 1}), Interface: 1,
+			Preference: 100 + i/18, Deprecated: i < 3,
+		})
+	}
+	w.a.setLocals(all...)
+	s := w.a.c.announce.set(w.a.c)
+	var got []byte
+	for _, l := range s.Locators.All() {
+		got = append(got, l.AddrPort.Addr().As16()[5])
+	}
+	if want := []byte{18, 19, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}; !slices.Equal(got, want) {
+		t.Errorf("announced: %v, want %v", got, want)
 	}
 }
 

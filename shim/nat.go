@@ -62,7 +62,7 @@ func (c *Context) HandleMove(now time.Time, p locator.Pair, s *Session, n int, a
 // was never heard from there, it has moved, or a NAT has given it another port; then
 // the locator that we send to may be gone.
 func (c *Context) from(p locator.Pair, n int) {
-	if c.remotes.heard(p.Remote, n) {
+	if c.remotes.heard(p.Remote, n, c.inUse) {
 		c.setCandidates()
 		if !c.machine.Connected() && c.known(p) {
 			c.last = p // where to begin when there is something to say

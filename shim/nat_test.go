@@ -395,6 +395,25 @@ func TestSetConfigured(t *testing.T) {
 	}
 }
 
+// Who can be reached only by its own keepalives, and has been where nothing gets out, is
+// reachable as soon as it is elsewhere.
+func TestKeepaliveElsewhere(t *testing.T) {
+	w := newNATWorld(t, time.Minute, 25*time.Second)
+	w.open()
+	w.run(30 * time.Second)
+	w.fate = func(*flight) []time.Duration { return nil }
+	w.run(50 * time.Minute)
+	w.fate = nil
+	w.a.setLocals(locator.Local{Addr: netip.MustParseAddr("10.1.0.2"), Interface: 2, Preference: 100})
+	w.run(5 * time.Second)
+	w.a.got = nil
+	w.b.send(w.b.udp("are you there?"))
+	w.run(5 * time.Second)
+	if len(w.a.got) == 0 {
+		t.Errorf("A cannot be reached: %v", w)
+	}
+}
+
 // Behind a NAT the peer is away until its session has expired, and then the only uplink. When
 // both are back, keepalives go on: nobody else can begin.
 func TestKeepaliveAfterUplinkIsBack(t *testing.T) {

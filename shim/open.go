@@ -1,6 +1,7 @@
 package shim
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 // greet returns what this end says in an Open over p.
 func (c *Context) greet(p locator.Pair, tag wire.Tag, ciphers wire.Ciphers) greeting {
 	c.announce.reportDelay = c.machine.ReportDelay()
+	c.announce.date(c.now.Add(-mostBehind))
 	return greeting{
 		addresses: c.addresses(p),
 		params: wire.Params{
@@ -109,13 +111,23 @@ func (c *Context) HandleOpen1(now time.Time, p locator.Pair, in *Incoming, acts 
 // hear takes in where the peer may be, by an Open 1 that may be a replay: enough
 // to answer it, but not to believe it.
 func (c *Context) hear(p locator.Pair, in *Incoming) {
-	news := c.remotes.heard(p.Remote, len(in.raw))
+	news := c.remotes.heard(p.Remote, len(in.raw), c.inUse)
 	for _, l := range in.greeting.locators.Locators.All() {
-		news = c.remotes.hinted(l.AddrPort, len(in.raw)) || news
+		news = c.remotes.hinted(l.AddrPort, len(in.raw), c.inUse) || news
 	}
 	if news {
 		c.setCandidates()
 	}
+}
+
+// inUse reports whether packets go to that locator of the peer, or are about to.
+func (c *Context) inUse(remote netip.AddrPort) bool {
+	for _, p := range []locator.Pair{c.machine.Primary(), c.machine.Testing(), c.second, c.untrusted} {
+		if p.IsValid() && p.Remote == remote {
+			return true
+		}
+	}
+	return false
 }
 
 // answerOpen sends Open 2: alone over the pair it came by if that is all right,
@@ -168,7 +180,7 @@ func (c *Context) HandleOpen2(now time.Time, p locator.Pair, raw []byte, o wire.
 	} else {
 		c.perform(c.machine.HandleAnswer(now, i.poll, nil))
 	}
-	c.remotes.heard(p.Remote, len(raw))
+	c.remotes.heard(p.Remote, len(raw), c.inUse)
 	if p != i.over {
 		g.addresses = wire.Addresses{} // it was made for that pair
 	}
@@ -180,7 +192,8 @@ func (c *Context) HandleOpen2(now time.Time, p locator.Pair, raw []byte, o wire.
 // of p.
 func (c *Context) learn(p locator.Pair, g greeting) {
 	c.machine.SetReports(g.params.ReportDelay, min(g.params.ReportWanted, c.cfg.Timers.ReportDelay))
-	if c.remotes.announced(g.locators) {
+	said := slices.Clone(c.remotes.set)
+	if c.remotes.announced(g.locators) && !sameLocators(said, c.remotes.set) {
 		c.event(Event{Kind: EventLocators, Detail: "the peer's"})
 	}
 	c.setCandidates()

@@ -78,15 +78,21 @@ func (c *Context) resetTimer(sent time.Time) {
 // silentFor returns how long it is since the first packet was sent that is not
 // confirmed, zero if all are.
 func (c *Context) silentFor() time.Duration {
-	if c.term == nil {
-		return 0
-	}
-	segments, others := c.term.unconfirmed(c.since(c.now))
-	t := earliest(c.instant(int64(segments)), c.instant(int64(others)))
+	t := earliest(c.unconfirmed())
 	if t.IsZero() {
 		return 0
 	}
 	return max(c.now.Sub(t), 1)
+}
+
+// unconfirmed returns when the first packets were sent that TCP can confirm, and a Report,
+// of those that are not.
+func (c *Context) unconfirmed() (segments, others time.Time) {
+	if c.term == nil {
+		return time.Time{}, time.Time{}
+	}
+	seg, other := c.term.unconfirmed(c.since(c.now))
+	return c.instant(int64(seg)), c.instant(int64(other))
 }
 
 // maxResendAge bounds how far back packets are sent again when they were never
@@ -112,6 +118,10 @@ func (c *Context) duplicate(p locator.Pair, answered bool) {
 		c.brokenSince = 0
 		if c.term != nil {
 			raise(&c.term.twiceUntil, c.since(c.now))
+			if !c.machine.Primary().IsValid() { // it was of the pairs under test
+				c.outageSince = max(c.outageSince, time.Duration(c.term.arrivedSent.Load()))
+				c.term = nil
+			}
 		}
 	case c.remotes.trusted(p.Remote):
 		c.second, c.doubled = p, true

@@ -68,15 +68,27 @@ func (r *remotes) announced(s wire.LocatorSet) bool {
 	return true
 }
 
+// sameLocators reports whether a and b are the same word of the peer's.
+func sameLocators(a, b []locator.Remote) bool {
+	return slices.EqualFunc(a, b, func(x, y locator.Remote) bool {
+		x.Vouched = y.Vouched
+		return x == y
+	})
+}
+
 // heard takes in that an authenticated datagram of n bytes came from a. It reports
-// whether a is news.
-func (r *remotes) heard(a netip.AddrPort, n int) bool { return r.note(a, n, true) }
+// whether a is news. What is in use does not make room for it.
+func (r *remotes) heard(a netip.AddrPort, n int, inUse func(netip.AddrPort) bool) bool {
+	return r.note(a, n, true, inUse)
+}
 
 // hinted takes in that a, which nothing came from, may be a locator of the peer, by
 // an authenticated datagram of n bytes. It reports whether a is news.
-func (r *remotes) hinted(a netip.AddrPort, n int) bool { return r.note(a, n, false) }
+func (r *remotes) hinted(a netip.AddrPort, n int, inUse func(netip.AddrPort) bool) bool {
+	return r.note(a, n, false, inUse)
+}
 
-func (r *remotes) note(a netip.AddrPort, n int, came bool) bool {
+func (r *remotes) note(a netip.AddrPort, n int, came bool, inUse func(netip.AddrPort) bool) bool {
 	if f := r.afar(a); f != nil {
 		news := came && !f.came
 		f.received += n
@@ -87,12 +99,31 @@ func (r *remotes) note(a netip.AddrPort, n int, came bool) bool {
 		return false
 	}
 	if len(r.fromAfar) >= maxHeard {
-		// Who rewrites addresses on the way must not drive out what has answered.
-		oldest := max(0, slices.IndexFunc(r.fromAfar, func(f afar) bool { return !f.verified }))
-		r.fromAfar = slices.Delete(r.fromAfar, oldest, oldest+1)
+		i := r.leastWanted(came, inUse)
+		if i < 0 {
+			return false
+		}
+		r.fromAfar = slices.Delete(r.fromAfar, i, i+1)
 	}
 	r.fromAfar = append(r.fromAfar, afar{addr: a, received: n, came: came})
 	return true
+}
+
+// leastWanted returns which of fromAfar makes room, the oldest of its kind; less than zero:
+// none. Hearsay must not drive out what packets came from, nor who rewrites addresses on the
+// way what has answered.
+func (r *remotes) leastWanted(came bool, inUse func(netip.AddrPort) bool) int {
+	oldest := func(kind func(*afar) bool) int {
+		return slices.IndexFunc(r.fromAfar, func(f afar) bool { return kind(&f) && !inUse(f.addr) })
+	}
+	i := oldest(func(f *afar) bool { return !f.came && !f.verified })
+	if i < 0 && came {
+		i = oldest(func(f *afar) bool { return !f.verified })
+	}
+	if i < 0 && came {
+		i = oldest(func(*afar) bool { return true })
+	}
+	return i
 }
 
 // standsFor notes that the peer's own locator of shows as a. It reports whether

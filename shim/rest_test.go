@@ -48,6 +48,28 @@ func TestRestKeepsReplaysOut(t *testing.T) {
 	}
 }
 
+// TestRestAfterOutage: after an outage in which all pairs were tried in vain the context is
+// quiet, though packets went with the tests, and where it begins again is known.
+func TestRestAfterOutage(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	w.chat(time.Second, 10*time.Millisecond)
+	from := w.a.c.lostSince()
+	w.fate = func(*flight) []time.Duration { return nil }
+	w.a.setLocals(w.a.without(w.a.path.Pair.Local)...)
+	for range 100 {
+		w.a.send(w.a.udp("into the void"))
+		w.run(20 * time.Millisecond)
+	}
+	if got := w.a.c.lostSince(); got > from+100*time.Millisecond {
+		t.Errorf("packets count as lost since %v, want %v", got, from)
+	}
+	w.run(time.Hour)
+	if c := w.a.c; !c.Quiet() {
+		t.Errorf("after an hour it is not quiet: %v", w)
+	}
+}
+
 // TestRest: a context that is quiet gives back what it holds, and goes on afterwards as if
 // nothing had been.
 func TestRest(t *testing.T) {

@@ -462,6 +462,26 @@ func TestCloseUnderSteadyTraffic(t *testing.T) {
 	}
 }
 
+// A peer that opens again and again, and uses each session, does not have them pile up.
+func TestSessionsAreBounded(t *testing.T) {
+	w := newWorld(t, setup{})
+	w.open()
+	for range 5 * maxUsed {
+		w.a.c.rekey(w.a.path.Pair)
+		w.a.perform(w.a.c.acts)
+		w.run(10 * time.Millisecond)
+		w.chat(20*time.Millisecond, 10*time.Millisecond)
+	}
+	for _, h := range []*host{w.a, w.b} {
+		if n := len(h.c.sessions.all); n > maxUsed+maxUnused || h.c.sessions.current == nil {
+			t.Errorf("%s has %d sessions", h.name, n)
+		}
+	}
+	if !w.talk(time.Second) {
+		t.Error("no packet gets through")
+	}
+}
+
 func TestSessionExpiresByNumbersUnderTraffic(t *testing.T) {
 	w := newWorld(t, setup{})
 	w.open()

@@ -7,8 +7,9 @@ import (
 	"github.com/multi6/multi6/detect"
 )
 
-// maxUnused is how many sessions may be there that the peer has not used yet.
-const maxUnused = 4
+// maxUnused is how many sessions may be there that the peer has not used yet, maxUsed how
+// many of those that it has: one takes over from another long before that ends.
+const maxUnused, maxUsed = 4, 8
 
 // sessions are the keys shared with a peer, oldest first.
 type sessions struct {
@@ -17,15 +18,16 @@ type sessions struct {
 	current *Session
 }
 
-// add keeps a session, and tells the node where its packets go. Of those that
-// the peer never used, the oldest make room.
+// add keeps a session, and tells the node where its packets go. The oldest make room, but
+// not the current one.
 func (ss *sessions) add(c *Context, s *Session) {
-	unused := 0
+	unused, used := 0, 0
 	for i := len(ss.all) - 1; i >= 0; i-- {
+		n, most := &unused, maxUnused
 		if ss.all[i].Used() {
-			continue
+			n, most = &used, maxUsed
 		}
-		if unused++; unused >= maxUnused {
+		if *n++; *n >= most && ss.all[i] != ss.current {
 			ss.remove(c, i)
 		}
 	}
