@@ -85,15 +85,21 @@ func (t *trial) rest(now time.Time) {
 	*t = trial{wait: t.wait, notBefore: now.Add(t.wait)}
 }
 
-// news: another pair has come, which may be better than those that were not.
-func (t *trial) news() { t.wait, t.notBefore = 0, time.Time{} }
+// news: another pair has come, which may be better than those that were not. Pairs that come
+// and go all the time do not have one trial follow upon another.
+func (t *trial) news() {
+	if t.wait > trialFirst {
+		t.notBefore = t.notBefore.Add(trialFirst - t.wait)
+	}
+	t.wait = 0
+}
 
 // leave forgets what was known of a primary that is no more, or of its losses.
 func (t *trial) leave() { *t = trial{wait: t.wait, notBefore: t.notBefore} }
 
 // another begins anew with a primary that took over for other reasons than a trial: that no pair
-// was better than the last one says nothing of it. Those that come and go all the time have no
-// more trials than one.
+// was better than the last one says nothing of it. Primaries that come and go all the time have
+// trials no sooner than that.
 func (t *trial) another(now time.Time) {
 	first := now.Add(trialFirst)
 	if t.notBefore.Before(first) {

@@ -217,6 +217,20 @@ func TestSwitchAllowsTrial(t *testing.T) {
 	h.ignore().wantState(PrimaryOperational, "A3→B3", "none")
 }
 
+// So it is when traffic moves back to another.
+func TestFailbackAllowsTrial(t *testing.T) {
+	h := fallen(t, "A1→B1", "A2→B2")
+	for began := h.now; h.now.Sub(began) < time.Hour; {
+		h.loses(0.3, 1000)
+		h.train(never)
+	}
+	h.ignore().busy(4*DefaultHold, all)
+	h.ignore().wantState(PrimaryOperational, "A1→B1", "none")
+	h.loses(0.4, int(trialFirst/(2*time.Second))+3)
+	h.train(func(int) bool { return h.last.Pair == pairOf("A2→B2") })
+	h.ignore().wantState(PrimaryOperational, "A2→B2", "none")
+}
+
 // Trials without a better pair are forgotten when the primary has been well for long.
 func TestRecoveryAllowsTrial(t *testing.T) {
 	h := operationalOn(t, "A1→B1", "A2→B2")
@@ -293,6 +307,10 @@ func TestNewPairIsTriedSoon(t *testing.T) {
 	}
 	h.candidates("A1→B1", "A2→B2", "A3→B3")
 	h.ignore().loses(0.3, 3)
+	if h.m.trial.pair.IsValid() {
+		t.Error("another trial begins at once: who comes and goes all the time would have no end of them")
+	}
+	h.ignore().loses(0.3, int(trialFirst/(2*time.Second))+3)
 	h.train(func(n int) bool { return nameOf(h.last.Pair) == "A3→B3" })
 	h.ignore().wantState(PrimaryOperational, "A3→B3", "none")
 }

@@ -40,9 +40,10 @@
 //   - A Complaint of a user or an application, to whom "the current connection is
 //     unsatisfactory" (§4), has the primary tested as ICMP does. It stays if it
 //     answers: what is wrong may be elsewhere.
-//   - The pair under test and the primary pair are kept apart. Data stays on the
-//     primary until another pair was shown to work, which is also what keeps a
-//     lying peer from directing traffic at others.
+//   - The pair under test and the primary pair are kept apart. The primary stays
+//     until another pair was shown to work. Packets may go with the tests
+//     (Duplicate); the owner keeps them from locators that the peer has not
+//     announced and no test has verified.
 //
 // # Evidence
 //

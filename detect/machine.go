@@ -277,7 +277,7 @@ func (m *Machine) use(now time.Time, p locator.Pair, r Reason, acts []Action) []
 	if m.primary.IsValid() {
 		m.left(now, r.Cause)
 		m.pinned = locator.Pair{}
-		if r.Cause.policy() {
+		if r.Cause == Degraded {
 			m.trial.leave()
 		} else {
 			m.trial.another(now)

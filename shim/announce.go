@@ -74,8 +74,8 @@ func (a *announcement) set(c *Context) wire.LocatorSet {
 	return s
 }
 
-// localsToAnnounce returns the local locators, those that are liked best first if not all
-// fit.
+// localsToAnnounce returns the local locators, if not all fit those first that are not
+// deprecated, and then by preference.
 func (c *Context) localsToAnnounce() []locator.Local {
 	if len(c.locals) <= wire.MaxLocators {
 		return c.locals

@@ -127,8 +127,12 @@ func (k *keepalive) missed() {
 // news: there is a pair that was not there before, by which a peer that did not answer may be
 // reached at once.
 func (k *keepalive) news(now time.Time, mode time.Duration) {
-	if k.failures > 0 {
-		k.failures, k.sentAt = 0, now.Add(-k.interval(mode))
+	if k.failures == 0 {
+		return
+	}
+	k.failures = 0
+	if at := now.Add(-k.interval(mode)); at.Before(k.sentAt) {
+		k.sentAt = at
 	}
 }
 

@@ -118,7 +118,7 @@ func (c *Context) duplicate(p locator.Pair, answered bool) {
 		c.brokenSince = 0
 		if c.term != nil {
 			raise(&c.term.twiceUntil, c.since(c.now))
-			if !c.machine.Primary().IsValid() { // it was of the pairs under test
+			if !c.machine.Primary().IsValid() { // what it was of is no more
 				c.outageSince = max(c.outageSince, time.Duration(c.term.arrivedSent.Load()))
 				c.term = nil
 			}

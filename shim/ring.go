@@ -159,9 +159,14 @@ func (r *Ring) index(number uint64) int {
 // Sent says that the packets that waited have gone out by now, those before that number.
 func (r *Ring) Sent(now time.Duration, number uint64) {
 	for i := 0; r.waiting > 0 && i < r.index(number); i++ {
-		if rec := &r.records[(r.head+i)%len(r.records)]; rec.waiting {
-			rec.waiting, rec.at = false, now
-			r.waiting--
+		rec := &r.records[(r.head+i)%len(r.records)]
+		if !rec.waiting {
+			continue
+		}
+		rec.waiting = false
+		r.waiting--
+		if !r.late(i, now) { // else it has not gone, and is not to
+			rec.at = now
 		}
 	}
 }
@@ -295,6 +300,15 @@ func (c *pieces) piece(p inner.Packet, k int) inner.Packet {
 }
 
 func (r *Ring) record(i int) record { return r.records[(r.head+i)%len(r.records)] }
+
+// late reports whether the i-th packet has waited for too long, and is not TCP's.
+func (r *Ring) late(i int, now time.Duration) bool {
+	if now-r.record(i).at <= waitingAge {
+		return false
+	}
+	_, tcp := parseSegment(r.packet(i).Buf, false)
+	return !tcp
+}
 
 // worth returns for how long a packet that is not TCP's is worth sending again.
 func (r record) worth() time.Duration {

@@ -432,6 +432,7 @@ func TestUnconfirmedDatagramAge(t *testing.T) {
 		{"waiting datagram", h.udp("x"), waitingAge, true, 1},
 		{"old waiting datagram", h.udp("x"), waitingAge + 1, true, 0},
 		{"old segment", h.tcp(tcp{seq: 1, length: 10, flags: ack}), time.Hour, false, 1},
+		{"old waiting segment", h.tcp(tcp{seq: 1, length: 10, flags: ack}), waitingAge + 1, true, 1},
 	} {
 		var r Ring
 		r.Push(1, inner.Packet{Buf: c.pkt}, c.wait)
@@ -439,6 +440,16 @@ func TestUnconfirmedDatagramAge(t *testing.T) {
 		late := r.Unconfirmed(Resend{Limit: ringLast}, 1+c.age, func(Kept) { n++ })
 		if n != c.want || (late == 1) != (c.wait && n == 0) {
 			t.Errorf("%s: %d packets, %d late, want %d", c.name, n, late, c.want)
+		}
+		if !c.wait {
+			continue
+		}
+		// What was late then is not young by having been left.
+		r.Sent(1+c.age, r.Pushed())
+		again := 0
+		r.Unconfirmed(Resend{Since: c.age, Limit: ringLast}, 2+c.age, func(Kept) { again++ })
+		if again != n || r.Waiting() != 0 {
+			t.Errorf("%s: %d packets go again, want %d; %d wait", c.name, again, n, r.Waiting())
 		}
 	}
 }

@@ -368,7 +368,7 @@ func randomDatagram(rng *rand.Rand, genuine [][]byte) []byte {
 }
 
 // TestOpenFlood: more Opens than can be worked on are dropped before they cost
-// anything. Those of who does not know the key do not count.
+// much. Those of who does not know the key do not count.
 func TestOpenFlood(t *testing.T) {
 	play(t, func(s *scene) {
 		s.reopen()
