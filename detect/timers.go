@@ -90,7 +90,7 @@ const pollCeiling = time.Second
 // only a Report can confirm it, the peer's report delay.
 func (t Timers) sendTimer(r rtt, peerReport time.Duration) time.Duration {
 	d := r.smoothed + max(4*r.variation, t.Margin) + peerReport
-	return min(max(d, t.Floor), t.Ceiling)
+	return min(max(d, t.Floor), max(t.Ceiling, 2*peerReport)) // a peer may report as seldom as it likes
 }
 
 // pollTimer returns how long to wait for the answer to a Poll on a pair with

@@ -25,6 +25,7 @@ func TestSendTimer(t *testing.T) {
 		{"the floor", rtt{1 * ms, 0}, 0, 40 * ms},
 		{"the ceiling", rtt{2 * time.Second, time.Second}, 0, 3 * time.Second},
 		{"the ceiling, reports included", rtt{2900 * ms, 0}, time.Second, 3 * time.Second},
+		{"reports later than the ceiling", rtt{100 * ms, 0}, 5 * time.Second, 5125 * ms},
 	}
 	for _, tt := range tests {
 		if got := timers.sendTimer(tt.rtt, tt.peerReport); got != tt.want {

@@ -26,6 +26,9 @@ type Config struct {
 	Addresses []netip.Prefix
 	// Routes are the inner addresses of peers.
 	Routes []netip.Prefix
+	// Sources are the addresses that packets to some of Routes come from where applications
+	// do not choose; for the others the kernel does.
+	Sources map[netip.Prefix]netip.Addr
 	// RouteMTU is how long packets over Routes may be at first, in bytes; zero: MTU.
 	RouteMTU int
 }
@@ -39,6 +42,11 @@ type Kernel struct {
 	index, mtu int
 	// routes is for changes of routes, in the namespace of the device.
 	routes *netlink.Handle
+	// sources are Config.Sources.
+	sources map[netip.Prefix]netip.Addr
+	// flush is the file that has the kernel forget what ICMP errors have told it of IPv4
+	// routes, nil if there is none.
+	flush  *os.File
 	reader reader
 	writer writer
 }
@@ -106,7 +114,7 @@ func (k *Kernel) configure(c Config) error {
 	if err != nil {
 		return fmt.Errorf("tun: %s: %w", c.Name, err)
 	}
-	k.name, k.index, k.mtu = c.Name, link.Attrs().Index, c.MTU
+	k.name, k.index, k.mtu, k.sources = c.Name, link.Attrs().Index, c.MTU, c.Sources
 	if err := netlink.LinkSetMTU(link, c.MTU); err != nil {
 		return fmt.Errorf("tun: MTU %d of %s: %w", c.MTU, c.Name, err)
 	}
@@ -119,7 +127,7 @@ func (k *Kernel) configure(c Config) error {
 			addr.Flags = unix.IFA_F_NODAD
 		}
 		if err := netlink.AddrAdd(link, addr); err != nil {
-			return fmt.Errorf("tun: address %s on %s: %w", a, c.Name, err)
+			return fmt.Errorf("tun: address %s on %s: %w", a, c.Name, addressError(a, err))
 		}
 	}
 	if err := netlink.LinkSetUp(link); err != nil {
@@ -128,11 +136,22 @@ func (k *Kernel) configure(c Config) error {
 	return k.addRoutes(c)
 }
 
-// quiet keeps the kernel from talking on the device on its own account: there are
+// addressError explains why a device of ours cannot have an address.
+func addressError(a netip.Prefix, err error) error {
+	off := errors.Is(err, unix.EACCES) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT)
+	if a.Addr().Is6() && off {
+		return fmt.Errorf("IPv6 is off on this host, and cannot be turned on for the device alone: "+
+			"boot without ipv6.disable=1, or set the sysctl net.ipv6.conf.default.disable_ipv6 to 0: %w", err)
+	}
+	return err
+}
+
+// quiet has IPv6 on the device, be it off on others, and keeps the kernel from talking on the device on its own account: there are
 // neither routers nor listeners to multicast behind it. That it may not work is no
 // harm.
 func quiet(name string) {
 	dir := "/proc/sys/net/ipv6/conf/" + name + "/"
+	_ = os.WriteFile(dir+"disable_ipv6", []byte("0"), 0)
 	_ = os.WriteFile(dir+"addr_gen_mode", []byte("1"), 0) // no link-local address
 	_ = os.WriteFile(dir+"router_solicitations", []byte("0"), 0)
 	_ = os.WriteFile(dir+"accept_dad", []byte("0"), 0)
@@ -150,6 +169,9 @@ func (k *Kernel) Close() error {
 	err := k.file.Close()
 	if k.routes != nil {
 		k.routes.Close()
+	}
+	if k.flush != nil {
+		k.flush.Close()
 	}
 	return err
 }

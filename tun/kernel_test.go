@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -142,6 +144,80 @@ func TestRouteMTU(t *testing.T) {
 		if err := k.SetRouteMTU(c.Routes, 1400); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
+	})
+}
+
+// TestRouteMTUForgetsICMP: what ICMP errors have told the kernel is forgotten when a route is
+// set, though it be to what it was.
+func TestRouteMTUForgetsICMP(t *testing.T) {
+	inSpace(t, func(t *testing.T) {
+		k := open(t, config("shim0"))
+		conn, err := net.Dial("udp4", net.JoinHostPort(peer4, "9"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write(make([]byte, 1300)); err != nil {
+			t.Fatal(err)
+		}
+		sent := read(t, k, func(p []byte) bool { return p[0]>>4 == 4 && len(p) > 1300 })
+		ip := layers.IPv4{
+			Version: 4, TTL: 64, Protocol: layers.IPProtocolICMPv4, SrcIP: net.ParseIP(peer4), DstIP: net.ParseIP(self4),
+		}
+		tooBig := layers.ICMPv4{
+			TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeDestinationUnreachable, layers.ICMPv4CodeFragmentationNeeded), Seq: 1208,
+		}
+		pkt := assemble(t, &ip, &tooBig, gopacket.Payload(sent[:28]))
+		if n, err := k.Write([]inner.Packet{{Buf: pkt}}); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		mtu := func() int {
+			rs, err := netlink.RouteGet(net.ParseIP(peer4))
+			if err != nil || len(rs) != 1 {
+				t.Fatal(rs, err)
+			}
+			return rs[0].MTU
+		}
+		eventually(t, "the kernel believes the error", func() bool { return mtu() == 1208 })
+		if err := k.SetRouteMTU(config("shim0").Routes, 1400); err != nil {
+			t.Fatal(err)
+		}
+		if got := mtu(); got != 1400 {
+			t.Errorf("MTU %d after the route was set, want 1400", got)
+		}
+	})
+}
+
+// TestSourceOfRoute: packets to a peer come from the address that the configuration says,
+// however much another is like the peer's.
+func TestSourceOfRoute(t *testing.T) {
+	inSpace(t, func(t *testing.T) {
+		c := config("shim0")
+		self := netip.MustParseAddr("fdff::1")
+		c.Addresses = append(c.Addresses, netip.PrefixFrom(self, 128))
+		c.Sources = map[netip.Prefix]netip.Addr{c.Routes[0]: self}
+		k := open(t, c)
+		for _, mtu := range []int{1400, 1300} {
+			rs, err := netlink.RouteGet(c.Routes[0].Addr().AsSlice())
+			if err != nil || len(rs) != 1 || !rs[0].Src.Equal(self.AsSlice()) || rs[0].MTU != mtu {
+				t.Errorf("%+v, %v; want source %s, MTU %d", rs, err, self, mtu)
+			}
+			if err := k.SetRouteMTU(c.Routes, 1300); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// TestKernelWithoutIPv6: that IPv6 is off on a host is no matter for the device.
+func TestKernelWithoutIPv6(t *testing.T) {
+	inSpace(t, func(t *testing.T) {
+		for _, of := range []string{"all", "default"} {
+			if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+of+"/disable_ipv6", []byte("1"), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		open(t, config("shim0"))
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -20,6 +21,7 @@ func (k *Kernel) addRoutes(c Config) (err error) {
 	if k.routes, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return fmt.Errorf("tun: routes by %s: %w", c.Name, err)
 	}
+	k.flush, _ = os.OpenFile("/proc/sys/net/ipv4/route/flush", os.O_WRONLY, 0) // of this namespace, whoever writes
 	for _, r := range c.Routes {
 		if err := k.routes.RouteAdd(k.route(r, cmp.Or(c.RouteMTU, c.MTU))); err != nil {
 			return fmt.Errorf("tun: route %s by %s: %w", r, c.Name, routeError(err))
@@ -34,10 +36,17 @@ func (k *Kernel) addRoutes(c Config) (err error) {
 func (k *Kernel) SetRouteMTU(to []netip.Prefix, mtu int) error {
 	var errs []error
 	closed := k.file.Control(func(uintptr) {
+		four := false
 		for _, r := range to {
+			four = four || r.Addr().Is4()
 			if err := k.routes.RouteReplace(k.route(r, mtu)); err != nil {
 				errs = append(errs, fmt.Errorf("tun: MTU %d of route %s by %s: %w", mtu, r, k.name, err))
 			}
+		}
+		if four && k.flush != nil {
+			// To replace an IPv4 route by its like does nothing, and all of one MTU share
+			// what was learnt.
+			_, _ = k.flush.WriteAt([]byte("1"), 0)
 		}
 	})
 	return errors.Join(append(errs, closed)...)
@@ -53,6 +62,7 @@ func (k *Kernel) route(to netip.Prefix, mtu int) *netlink.Route {
 	}
 	return &netlink.Route{
 		Protocol: RouteProtocol, LinkIndex: k.index, Dst: ipNet(to), Scope: netlink.SCOPE_LINK, MTU: mtu, AdvMSS: k.mtu - headers,
+		Src: k.sources[to].AsSlice(),
 	}
 }
 

@@ -15,7 +15,13 @@ import (
 // that goes away is an error of the next write, not the end of the program.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signals := []os.Signal{syscall.SIGTERM}
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // as nohup(1) and a shell's & without job control have it
+			signals = append(signals, s)
+		}
+	}
+	return signal.NotifyContext(ctx, signals...)
 }
 
 // impatience is after what time a second Ctrl-C is another one: timeout(1) and terminals send

@@ -125,9 +125,11 @@ func tunConfig(c *config.Config) tun.Config {
 	t := tun.Config{
 		Name: c.Interface, MTU: c.MTU, RouteMTU: config.MinMTU, // until it is known
 		Addresses: append([]netip.Prefix{hostBits(c.Identifier())}, c.Addresses...),
+		Sources:   make(map[netip.Prefix]netip.Addr),
 	}
 	for _, p := range c.Peers {
-		t.Routes = append(t.Routes, hostBits(p.PublicKey.Identifier()))
+		to := hostBits(p.PublicKey.Identifier())
+		t.Routes, t.Sources[to] = append(t.Routes, to), c.Identifier()
 		t.Routes = append(t.Routes, p.Routes...)
 	}
 	return t
@@ -143,6 +145,7 @@ func nodeConfig(c *config.Config) node.Config {
 	n.Timers.Hold = c.Failback
 	if c.Margin > 0 {
 		n.Timers.Margin, n.Timers.Floor = c.Margin, min(c.Margin, n.Timers.Floor)
+		n.Timers.Ceiling = max(n.Timers.Ceiling, 2*c.Margin)
 	}
 	n.Timers.ReportDelay = cmp.Or(c.ReportDelay, n.Timers.ReportDelay)
 	n.Timers.Tries = cmp.Or(c.Tries, n.Timers.Tries)

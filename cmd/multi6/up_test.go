@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/signal"
 	"regexp"
 	"strings"
 	"syscall"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/multi6/multi6/internal/config"
 	"github.com/multi6/multi6/internal/lab"
 	"github.com/multi6/multi6/internal/node"
 )
@@ -47,6 +49,36 @@ func TestUp(t *testing.T) {
 	var out bytes.Buffer
 	if code := runStatus(a, &out); code != exitNoDaemon {
 		t.Errorf("status without a daemon: exit code %d, want %d", code, exitNoDaemon)
+	}
+}
+
+// TestUpWithNohup: the loss of the terminal ends no daemon that was started to outlive it.
+func TestUpWithNohup(t *testing.T) {
+	l := newLab(t)
+	a, b := newSite(t, l.A), newSite(t, l.B)
+	a.configure(t, "a.toml", "", b)
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT) // which children inherit
+	d := a.up(t, "a.toml")
+	signal.Reset(syscall.SIGHUP, syscall.SIGINT)
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		must(t, d.cmd.Process.Signal(s))
+	}
+	time.Sleep(500 * time.Millisecond) // what must not happen has so long to happen
+	if _, err := a.status(); err != nil {
+		t.Errorf("the daemon has ended: %v", err)
+	}
+	must(t, d.cmd.Process.Signal(syscall.SIGTERM))
+	if code := d.exit(t); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestLongMargin: a margin above what the profile has for the longest wait is one.
+func TestLongMargin(t *testing.T) {
+	const margin = 10 * time.Second
+	got := nodeConfig(&config.Config{Profile: config.Fast, Margin: margin}).Timers
+	if got.Margin != margin || got.Ceiling <= margin {
+		t.Errorf("margin %v, ceiling %v", got.Margin, got.Ceiling)
 	}
 }
 

@@ -121,12 +121,32 @@ func (o *sealer) oversize(q *peer, s *shim.Session, hop shim.Hop, buf []byte, p 
 	}
 }
 
-// mayCut reports whether p is of TCP, without a checksum yet, and no SYN: there must not be
-// two of those.
+// mayCut reports whether p is of TCP, without a checksum yet, no SYN, as there must not be
+// two of those, and not signed.
 func mayCut(p *inner.Packet) bool {
 	const syn = 1 << 1
 	at, proto, ok := inner.TransportOf(p.Buf)
-	return ok && proto == inner.TCP && p.Partial && p.Buf[at+13]&syn == 0
+	return ok && proto == inner.TCP && p.Partial && p.Buf[at+13]&syn == 0 && !signed(p.Buf[at:])
+}
+
+// signed reports whether a TCP segment has an option that covers its payload: MD5 (RFC 2385)
+// or TCP-AO (RFC 5925).
+func signed(segment []byte) bool {
+	const end, none, md5, ao = 0, 1, 19, 29
+	header := min(int(segment[12]>>4)*4, len(segment))
+	for o := 20; o < header && segment[o] != end; {
+		switch {
+		case segment[o] == md5, segment[o] == ao:
+			return true
+		case segment[o] == none:
+			o++
+			continue
+		case o+1 == header || segment[o+1] < 2:
+			return false
+		}
+		o += int(segment[o+1])
+	}
+	return false
 }
 
 // singly seals the packets that p stands for one by one.
