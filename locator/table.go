@@ -95,11 +95,13 @@ func (t *Table) Entries() []Entry {
 	return list
 }
 
-// Operational returns the addresses that are operational, ordered by address.
+// Operational returns the addresses that are operational, ordered by address, with those
+// that are so for their link alone (Local.NoRouter).
 func (t *Table) Operational() []Local {
 	var locals []Local
 	for _, e := range t.Entries() {
-		if e.State == Operational {
+		onLink := e.State == Available && e.Reason == noRouter
+		if e.State == Operational || onLink {
 			rule := t.policy.Rule(e.Fact)
 			locals = append(locals, Local{
 				Addr:       e.Fact.Addr,
@@ -111,6 +113,7 @@ func (t *Table) Operational() []Local {
 				Metered:    rule.Metered,
 				Deprecated: e.Fact.last() || e.Drained,
 				MTU:        e.Fact.MTU,
+				NoRouter:   onLink,
 			})
 		}
 	}
