@@ -3,7 +3,6 @@ package detect
 import (
 	"cmp"
 	"math"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -229,11 +228,6 @@ func (m *Machine) pollRTT(k locator.Pair) (own, best rtt) {
 
 // Count returns how many pairs there are.
 func (m *Machine) Count() int { return len(m.pairs) }
-
-// Uses reports whether there is a pair of that local locator.
-func (m *Machine) Uses(local netip.Addr) bool {
-	return slices.ContainsFunc(m.order, func(k locator.Pair) bool { return k.Local == local })
-}
 
 // BothFamilies reports whether there are pairs of IPv4 and of IPv6. Link-local ones do not
 // count: almost all hosts have them, and few can use them.

@@ -26,9 +26,6 @@ type Local struct {
 	Metered bool
 	// MTU is that of the interface, in bytes; zero: not known.
 	MTU int
-	// NoRouter says that Addr is operational only for what is on its link: its default
-	// routers do not answer.
-	NoRouter bool
 }
 
 // A Remote is a locator that the peer announced or that was configured.
@@ -106,9 +103,6 @@ func Pairs(locals []Local, remotes []Remote, o Order) []Candidate {
 			}
 			c := candidate(l, r, table, o.PreferTemporary)
 			c.keys.onLink = max(c.keys.onLink, links[l.Interface])
-			if l.NoRouter && c.keys.onLink == 0 && !r.Addr.Addr().IsLinkLocalUnicast() {
-				continue // draft §3.2: the router is a relevant one
-			}
 			list = append(list, c)
 		}
 	}

@@ -91,18 +91,6 @@ func TestPairsClasses(t *testing.T) {
 	}
 }
 
-// Without its router a locator is good for its link.
-func TestPairsWithoutRouter(t *testing.T) {
-	alone, other := local("192.0.2.1", 0), local("2001:db8:1::1", 0)
-	alone.NoRouter, alone.Bits, other.NoRouter, other.Bits = true, 24, true, 64
-	got := Pairs(
-		[]Local{alone, other, local("fe80::1", 0)},
-		[]Remote{remote("192.0.2.9", 0), remote("198.51.100.1", 0), remote("2001:db8:1::9", 0), remote("2001:db8:2::9", 0), remote("fe80::9", 0)},
-		Order{},
-	)
-	wantOrder(t, got, "0: 2001:db8:1::1 → 2001:db8:1::9", "0: 192.0.2.1 → 192.0.2.9", "1: fe80::1 → fe80::9")
-}
-
 func TestPairsDeprecatedRemote(t *testing.T) {
 	old := remote("198.51.100.1", 9)
 	old.Deprecated = true

@@ -62,9 +62,6 @@ func available(f Fact, p Policy) (why string, ok bool) {
 	return "", true
 }
 
-// noRouter is why an address is not operational that is so for its link.
-const noRouter = "default router unreachable"
-
 // operational says whether f's address, if available, is locally operational
 // (draft §3.2), and if not, why.
 func operational(f Fact) (why string, ok bool) {
@@ -75,7 +72,7 @@ func operational(f Fact) (why string, ok bool) {
 	case !f.RouterReachable && !f.Addr.IsLinkLocalUnicast():
 		// Draft §3.2: a relevant default router, if applicable, is reachable.
 		// A link-local address never needs one.
-		return noRouter, false
+		return "default router unreachable", false
 	}
 	return "", true
 }

@@ -95,13 +95,11 @@ func (t *Table) Entries() []Entry {
 	return list
 }
 
-// Operational returns the addresses that are operational, ordered by address, with those
-// that are so for their link alone (Local.NoRouter).
+// Operational returns the addresses that are operational, ordered by address.
 func (t *Table) Operational() []Local {
 	var locals []Local
 	for _, e := range t.Entries() {
-		onLink := e.State == Available && e.Reason == noRouter
-		if e.State == Operational || onLink {
+		if e.State == Operational {
 			rule := t.policy.Rule(e.Fact)
 			locals = append(locals, Local{
 				Addr:       e.Fact.Addr,
@@ -113,7 +111,6 @@ func (t *Table) Operational() []Local {
 				Metered:    rule.Metered,
 				Deprecated: e.Fact.last() || e.Drained,
 				MTU:        e.Fact.MTU,
-				NoRouter:   onLink,
 			})
 		}
 	}

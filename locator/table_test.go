@@ -56,13 +56,11 @@ func TestTableViews(t *testing.T) {
 	optimistic := fact("2001:db8::2").with(func(f *Fact) { f.Tentative, f.Optimistic, f.Name, f.Interface = true, true, "wan", 9 })
 	down := fact("2001:db8::3").with(func(f *Fact) { f.Up = false })
 	denied := fact("2001:db8::4").with(func(f *Fact) { f.Name = "wg0" })
-	alone := fact("2001:db8::5").with(func(f *Fact) { f.RouterReachable = false })
-	tb.Update([]Fact{denied, down, optimistic, alone, fact("2001:db8::1")})
+	tb.Update([]Fact{denied, down, optimistic, fact("2001:db8::1")})
 
 	wantLocals := []Local{
 		{Addr: netip.MustParseAddr("2001:db8::1"), Interface: 2, Preference: 7},
 		{Addr: netip.MustParseAddr("2001:db8::2"), Interface: 9, Preference: DefaultPreference, Deprecated: true},
-		{Addr: netip.MustParseAddr("2001:db8::5"), Interface: 2, Preference: 7, NoRouter: true},
 	}
 	if diff := cmp.Diff(wantLocals, tb.Operational(), addrs); diff != "" {
 		t.Errorf("operational (-want +got):\n%s", diff)
@@ -72,7 +70,6 @@ func TestTableViews(t *testing.T) {
 		{Fact: optimistic, State: Operational},
 		{Fact: down, State: Available, Reason: "interface down"},
 		{Fact: denied, Reason: "denied by policy"},
-		{Fact: alone, State: Available, Reason: "default router unreachable"},
 	}
 	if diff := cmp.Diff(wantEntries, tb.Entries(), addrs); diff != "" {
 		t.Errorf("entries (-want +got):\n%s", diff)

@@ -60,9 +60,6 @@ func (a *announcement) set(c *Context) wire.LocatorSet {
 	s := wire.LocatorSet{Sequence: a.sequence}
 	links := make(map[uint32]uint8) // by interface, counted from 1
 	for _, l := range c.localsToAnnounce() {
-		if l.NoRouter && !c.machine.Uses(l.Addr) {
-			continue
-		}
 		if links[l.Interface] == 0 {
 			links[l.Interface] = uint8(len(links) + 1)
 		}

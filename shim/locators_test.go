@@ -433,29 +433,6 @@ func TestClockWasBehind(t *testing.T) {
 	}
 }
 
-// A locator without its router is announced to who is on its link, and to nobody else.
-func TestLocatorWithoutRouter(t *testing.T) {
-	for _, bits := range []int{0, 32} {
-		w := newWorld(t, setup{})
-		w.open()
-		w.run(time.Second)
-		alone := w.a.locals[0]
-		alone.NoRouter, alone.Bits = true, bits
-		w.a.setLocals(alone, w.a.locals[1])
-		w.run(time.Second)
-		want := localsA
-		if bits == 0 {
-			want = localsA[1:]
-		}
-		if got := w.b.knows(); !slices.Equal(got, want) {
-			t.Errorf("with a prefix of %d bits B knows %v, want %v", bits, got, want)
-		}
-		if !w.talk(time.Second) {
-			t.Errorf("with a prefix of %d bits no packet gets through: %v", bits, w)
-		}
-	}
-}
-
 // Of more locators than can be announced those go that are liked best.
 func TestBestLocatorsAreAnnounced(t *testing.T) {
 	w := newWorld(t, setup{})
