@@ -42,8 +42,8 @@
 //     answers: what is wrong may be elsewhere.
 //   - The pair under test and the primary pair are kept apart. The primary stays
 //     until another pair was shown to work. Packets may go with the tests
-//     (Duplicate); the owner keeps them from locators that the peer has not
-//     announced and no test has verified.
+//     (Duplicate); the owner keeps them from locators that are not configured,
+//     that the peer has not announced, and that no test has verified.
 //
 // # Evidence
 //

@@ -165,7 +165,7 @@ func (r *Ring) Sent(now time.Duration, number uint64) {
 		}
 		rec.waiting = false
 		r.waiting--
-		if !r.late(i, now) { // else it has not gone, and is not to
+		if !r.late(i, now) { // else it is not to go again, if it went
 			rec.at = now
 		}
 	}

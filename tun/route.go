@@ -31,7 +31,8 @@ func (k *Kernel) addRoutes(c Config) (err error) {
 }
 
 // SetRouteMTU sets how long packets over some of the routes may be, in bytes. The kernel
-// forgets what ICMP errors have told it of them. It is for one goroutine at a time, and
+// forgets what ICMP errors have told it of them; if one is of IPv4, of all of IPv4, which it
+// learns again with the next packet that is too long. It is for one goroutine at a time, and
 // returns os.ErrClosed after Close.
 func (k *Kernel) SetRouteMTU(to []netip.Prefix, mtu int) error {
 	var errs []error
