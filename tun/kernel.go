@@ -146,9 +146,9 @@ func addressError(a netip.Prefix, err error) error {
 	return err
 }
 
-// quiet has IPv6 on the device, be it off on others, and keeps the kernel from talking on the device on its own account: there are
-// neither routers nor listeners to multicast behind it. That this may not work is no
-// harm; without IPv6 the addresses tell.
+// quiet has IPv6 on the device, be it off on others, and keeps the kernel from talking on it
+// on its own account: there are neither routers nor listeners to multicast behind it. That
+// this may not work is no harm; without IPv6 the addresses tell.
 func quiet(name string) {
 	dir := "/proc/sys/net/ipv6/conf/" + name + "/"
 	_ = os.WriteFile(dir+"disable_ipv6", []byte("0"), 0)
