@@ -14,7 +14,7 @@ import (
 )
 
 // ListenControl opens the control socket at path, for root only. A socket that
-// nobody listens on any more is replaced.
+// nobody listens on any more is replaced, anything else is not.
 func ListenControl(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -22,6 +22,9 @@ func ListenControl(path string) (net.Listener, error) {
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		c.Close()
 		return nil, fmt.Errorf("control socket %s is in use: this interface's daemon runs already", path)
+	}
+	if old, err := os.Lstat(path); err == nil && old.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("control socket %s: there is something else of that name: move it, or choose another path", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)

@@ -197,11 +197,14 @@ func TestControlErrors(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{filepath.Join(file, "shim0.sock"), filepath.Join(t.TempDir(), strings.Repeat("x", 200))} {
+	for _, path := range []string{file, filepath.Join(file, "shim0.sock"), filepath.Join(t.TempDir(), strings.Repeat("x", 200))} {
 		if l, err := ListenControl(path); err == nil {
 			l.Close()
 			t.Errorf("%s: no error", path)
 		}
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Errorf("what was there: %v", err)
 	}
 	if _, err := NewClient(filepath.Join(t.TempDir(), "none")).Status(t.Context()); !errors.Is(err, ErrNoDaemon) {
 		t.Errorf("no socket: %v, want ErrNoDaemon", err)
