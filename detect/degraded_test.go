@@ -20,6 +20,15 @@ func (h *harness) loses(share float64, windows int) {
 	}
 }
 
+// fruitless lets an hour pass in which the primary loses much, and no other pair answers.
+func (h *harness) fruitless() {
+	h.t.Helper()
+	for began := h.now; h.now.Sub(began) < time.Hour; {
+		h.loses(0.3, 1000)
+		h.train(never)
+	}
+}
+
 // train lets the train that is under way go on to its end. It answers every Poll of
 // which answers says so.
 func (h *harness) train(answers func(n int) bool) (polls []SendPoll) {
@@ -197,10 +206,7 @@ func TestSwitchEndsTrain(t *testing.T) {
 // That no pair was better than the primary is forgotten when that fails.
 func TestSwitchAllowsTrial(t *testing.T) {
 	h := operationalOn(t, "A1→B1", "A2→B2", "A3→B3")
-	for began := h.now; h.now.Sub(began) < time.Hour; {
-		h.loses(0.3, 1000)
-		h.train(never)
-	}
+	h.fruitless()
 	h.ignore().after(time.Second).complain()
 	for h.m.Primary() == pairOf("A1→B1") {
 		h.ignore().fire()
@@ -220,10 +226,7 @@ func TestSwitchAllowsTrial(t *testing.T) {
 // So it is when traffic moves back to another.
 func TestFailbackAllowsTrial(t *testing.T) {
 	h := fallen(t, "A1→B1", "A2→B2")
-	for began := h.now; h.now.Sub(began) < time.Hour; {
-		h.loses(0.3, 1000)
-		h.train(never)
-	}
+	h.fruitless()
 	h.ignore().busy(4*DefaultHold, all)
 	h.ignore().wantState(PrimaryOperational, "A1→B1", "none")
 	h.loses(0.4, int(trialFirst/(2*time.Second))+3)
@@ -234,10 +237,7 @@ func TestFailbackAllowsTrial(t *testing.T) {
 // Trials without a better pair are forgotten when the primary has been well for long.
 func TestRecoveryAllowsTrial(t *testing.T) {
 	h := operationalOn(t, "A1→B1", "A2→B2")
-	for began := h.now; h.now.Sub(began) < time.Hour; {
-		h.loses(0.3, 1000)
-		h.train(never)
-	}
+	h.fruitless()
 	h.loses(0, int(3*trialLast/(2*time.Second)))
 	h.loses(0.3, 5)
 	h.train(never) // by bad luck
@@ -301,10 +301,7 @@ func TestPairOnTrialGoes(t *testing.T) {
 // A pair that comes is tried soon, however long the others have been no better.
 func TestNewPairIsTriedSoon(t *testing.T) {
 	h := operationalOn(t, "A1→B1", "A2→B2")
-	for began := h.now; h.now.Sub(began) < time.Hour; {
-		h.loses(0.3, 1000)
-		h.train(never)
-	}
+	h.fruitless()
 	h.candidates("A1→B1", "A2→B2", "A3→B3")
 	h.ignore().loses(0.3, 3)
 	if h.m.trial.pair.IsValid() {
